@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Foreign bytes made safe for a log, a terminal or a reply. Everything outside
+ * space..tilde, and the backslash, becomes \xHH; whole valid UTF-8 sequences
+ * may be kept where the reader is known to take them.
+ */
+#ifndef POSTERN_BASE_ESCAPE_H
+#define POSTERN_BASE_ESCAPE_H
+
+#include "base/slice.h"
+#include "base/text.h"
+
+/* Printable ASCII as it is; `"` as \", `\` as \\, any other byte as \xHH. */
+void escape_add_ascii(struct text *out, struct slice bytes);
+
+/*
+ * A logfmt value: bare when it is non-empty and only of [A-Za-z0-9._:@/+<>,;~^%*()[\]{}|!#$&?-]
+ * with no space, quote, `=` or backslash; otherwise in double quotes, escaped as above.
+ */
+void escape_add_logfmt(struct text *out, struct slice bytes);
+
+/* A JSON string with its quotes (RFC 8259 section 7); bytes that are no UTF-8 become U+FFFD. */
+void escape_add_json(struct text *out, struct slice bytes);
+
+/* Length of the valid UTF-8 sequence at the start of `s` (RFC 3629), 0 when there is none. */
+size_t utf8_sequence_length(struct slice s);
+/* All of `s` is valid UTF-8. */
+bool utf8_is_valid(struct slice s);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Names for sessions and transactions; see id.h. Two workers would have to draw
+ * the same 32-bit value in the same millisecond to clash; each steps through
+ * its values with an odd random stride from a random start, so that a clash in
+ * one millisecond does not repeat in the next.
+ */
+#include "base/id.h"
+
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/crypto.h"
+
+static uint32_t counter;
+static uint32_t stride; /* odd, so that all 2^32 values come; 0 before the first id */
+
+struct id id_new(void)
+{
+    static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
+    uint64_t milliseconds = clock_wall_us() / 1000;
+    struct id id;
+
+    if (stride == 0) {
+        crypto_random(&counter, sizeof counter);
+        crypto_random(&stride, sizeof stride);
+        stride |= 1;
+    }
+    counter += stride;
+    /* 80 bits, 5 at a time: 48 of time from the top, then 32 of the counter. */
+    for (int i = 0; i < ID_LENGTH; i++) {
+        int low_bit = 75 - 5 * i;
+        unsigned __int128 all = (unsigned __int128)(milliseconds & 0xffffffffffffull) << 32 | counter;
+
+        id.text[i] = alphabet[(unsigned int)(all >> low_bit) & 31];
+    }
+    id.text[ID_LENGTH] = '\0';
+    return id;
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Names for sessions and transactions: 48 bits of wall-clock milliseconds and
+ * 32 bits that no other process shares, in 16 characters of Crockford's base32
+ * (lower case). They sort by time, and two workers never give the same one.
+ */
+#ifndef POSTERN_BASE_ID_H
+#define POSTERN_BASE_ID_H
+
+#define ID_LENGTH 16
+
+struct id {
+    char text[ID_LENGTH + 1]; /* NUL-terminated; "" for none */
+};
+
+/*
+ * A new id. The 32 bits are a counter that starts at a random place, so ids do
+ * not tell outsiders how many there were since the start.
+ */
+struct id id_new(void);
+
+#endif

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A string that grows up to a ceiling. What does not fit is left out and
+ * `is_cut` says so: hostile input can make a text short, never large. The
+ * bytes are always followed by a NUL that `length` does not count.
+ */
+#ifndef POSTERN_BASE_TEXT_H
+#define POSTERN_BASE_TEXT_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/slice.h"
+
+struct text {
+    char *data;        /* heap, ours; NULL while nothing was added */
+    size_t length;     /* bytes in use, terminator not counted */
+    size_t capacity;   /* bytes allocated */
+    size_t max_length; /* the ceiling for length, in bytes */
+    bool is_cut;       /* something did not fit */
+};
+
+/* An empty text that never holds more than `max_length` bytes. */
+void text_init(struct text *text, size_t max_length);
+/* Frees the bytes; the text is empty again and keeps its ceiling. */
+void text_clear(struct text *text);
+/* Empty again, with the memory kept for the next use. */
+void text_reset(struct text *text);
+
+void text_add(struct text *text, struct slice s);
+void text_add_string(struct text *text, const char *string);
+void text_add_byte(struct text *text, char byte);
+/* As printf. What it prints is cut at the ceiling like everything else. */
+void text_add_format(struct text *text, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+void text_add_format_list(struct text *text, const char *format, va_list arguments)
+    __attribute__((format(printf, 2, 0)));
+
+/* Drops the first `count` bytes (at most all of them). */
+void text_drop_front(struct text *text, size_t count);
+
+/* The bytes, borrowed until the text changes. */
+struct slice text_slice(const struct text *text);
+/* The bytes with a NUL behind them; "" when empty. Borrowed until the text changes. */
+const char *text_string(const struct text *text);
+
+#endif
