@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Addresses of the SMTP envelope: the Path of RFC 5321 4.1.2, with the UTF-8 of
+ * RFC 6531 3.3. The local part is kept as the client wrote it (its case and
+ * quotes belong to the backend); the domain is kept in domain.h's one form.
+ */
+#ifndef POSTERN_MAIL_ADDRESS_H
+#define POSTERN_MAIL_ADDRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
+struct address {
+    char *text;            /* "local@domain", owned, NUL-terminated; "" for <>; NULL before parsing */
+    uint16_t local_length; /* bytes before the @; for <postmaster> the whole text */
+    uint16_t domain_length;/* bytes behind the @; 0 for <> and for <postmaster> */
+    bool is_literal : 1;   /* the domain is an address literal such as [192.0.2.1] */
+    bool is_utf8 : 1;      /* the local part, or the domain as written, is not ASCII */
+    bool had_route : 1;    /* "@a,@b:" stood in front; it is dropped (RFC 5321 appendix C) */
+    bool has_percent : 1;  /* the local part holds %, which old servers route by */
+    bool has_bang : 1;     /* the local part holds !, likewise */
+    bool has_inner_at : 1; /* a quoted local part holds @, likewise */
+};
+
+enum address_problem {
+    ADDRESS_OK,
+    ADDRESS_NO_BRACKETS,    /* not of the form <...> */
+    ADDRESS_SYNTAX,         /* anything else that the grammar refuses */
+    ADDRESS_LOCAL_TOO_LONG, /* over 64 octets (RFC 5321 4.5.3.1.1) */
+    ADDRESS_DOMAIN_BAD,     /* see domain.h; an address literal that does not parse */
+    ADDRESS_NO_DOMAIN,      /* a local part alone, and not postmaster */
+    ADDRESS_UTF8,           /* not ASCII, and SMTPUTF8 was not asked for */
+};
+
+enum address_form {
+    ADDRESS_REVERSE_PATH, /* MAIL FROM: <> is allowed */
+    ADDRESS_FORWARD_PATH, /* RCPT TO: <postmaster> is allowed, in any case */
+};
+
+/*
+ * Parses the path at the start of `s`, brackets included; `*used` says how many
+ * bytes it took, so that the ESMTP parameters behind it can follow. `address` is
+ * cleared first; on a problem it stays empty.
+ */
+enum address_problem address_parse(struct slice s, enum address_form form, bool allow_utf8,
+                                   struct address *address, size_t *used)
+    __attribute__((warn_unused_result));
+const char *address_problem_text(enum address_problem problem);
+
+void address_copy(struct address *to, const struct address *from);
+void address_clear(struct address *address);
+
+struct slice address_text(const struct address *address);
+struct slice address_local(const struct address *address);
+struct slice address_domain(const struct address *address);
+bool address_is_null(const struct address *address);
+/* "postmaster" in any case, with a domain or without; and the like for abuse, with a domain. */
+bool address_is_postmaster(const struct address *address);
+bool address_is_abuse(const struct address *address);
+
+#endif

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One SMTP reply of ours, and how it is written. Every word of it is ours: what
+ * a backend said goes to the log, never to a client.
+ */
+#ifndef POSTERN_MAIL_REPLY_H
+#define POSTERN_MAIL_REPLY_H
+
+#include <stdbool.h>
+
+#include "base/text.h"
+
+struct reply {
+    int code;             /* 200 to 599 (RFC 5321 4.2.1) */
+    const char *enhanced; /* "5.7.1" (RFC 3463); "" where RFC 2034 wants none */
+    const char *text;     /* one line; static, or owned by whoever made the reply */
+    const char *reason;   /* reason id; "" for a plain success. As `text`. */
+};
+
+static inline bool reply_is_success(const struct reply *reply) { return reply->code / 100 == 2; }
+static inline bool reply_is_temporary(const struct reply *reply) { return reply->code / 100 == 4; }
+static inline bool reply_is_permanent(const struct reply *reply) { return reply->code / 100 == 5; }
+
+/*
+ * "550 5.7.1 text (relay.denied 06b3k2m9q1z4h7xa-1)\r\n": the reason id and `reference`, the
+ * session's or transaction's id, let a sender name the one log line that explains it. Either is
+ * left out when empty. CR, LF and other control bytes in the text become spaces; at most 512 bytes.
+ */
+void reply_print(struct text *out, const struct reply *reply, const char *reference);
+
+#endif
