@@ -96,5 +96,5 @@ bool crypto_parse_base64(struct slice encoded, struct text *out)
         for (size_t k = 0; k < 3 - padding; k++)
             text_add_byte(out, (char)(bits >> (16 - 8 * k)));
     }
-    return true;
+    return !out->is_cut;
 }

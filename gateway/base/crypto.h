@@ -21,7 +21,11 @@ bool crypto_equals(const void *a, const void *b, size_t count);
 
 /* RFC 4648 section 4, with padding, no line breaks. */
 void crypto_print_base64(struct text *out, struct slice bytes);
-/* Strict: padding required, no white space. False leaves `out` in an unspecified but valid state. */
+/*
+ * Strict: padding required, no white space, no stray bits. False for anything
+ * else, and when it does not fit; `out` is then valid, but what it holds is not
+ * specified.
+ */
 bool crypto_parse_base64(struct slice encoded, struct text *out) __attribute__((warn_unused_result));
 
 #endif

@@ -2,22 +2,52 @@
 /* Foreign bytes made safe for readers; see escape.h. */
 #include "base/escape.h"
 
+#include <stdio.h>
 #include <string.h>
+
+#define MAX_ESCAPE_BYTES 8
+
+typedef bool (*escape_next_fn)(struct text *out, struct slice *rest);
+
+/*
+ * Escapes between quotes. The ceiling is lowered by one meanwhile, so that the
+ * closing quote always has its place.
+ */
+static void add_quoted(struct text *out, struct slice bytes, escape_next_fn add_next)
+{
+    if (out->max_length - out->length < 2) {
+        out->is_cut = true;
+        return;
+    }
+    text_add_byte(out, '"');
+    out->max_length--;
+    while (bytes.length > 0 && add_next(out, &bytes))
+        ;
+    out->max_length++;
+    text_add_byte(out, '"');
+}
+
+/* Each "next" function takes one character off `*rest`; false when it does not fit. */
+static bool add_next_ascii(struct text *out, struct slice *rest)
+{
+    char c = rest->data[0];
+    char escaped[MAX_ESCAPE_BYTES];
+    size_t length = 1;
+
+    if (c == '"' || c == '\\')
+        length = (size_t)snprintf(escaped, sizeof escaped, "\\%c", c);
+    else if (ascii_is_printable(c))
+        escaped[0] = c;
+    else
+        length = (size_t)snprintf(escaped, sizeof escaped, "\\x%02x", (unsigned char)c);
+    *rest = slice_from_offset(*rest, 1);
+    return text_add_whole(out, (struct slice){ escaped, length });
+}
 
 void escape_add_ascii(struct text *out, struct slice bytes)
 {
-    for (size_t i = 0; i < bytes.length; i++) {
-        char c = bytes.data[i];
-
-        if (c == '"' || c == '\\') {
-            text_add_byte(out, '\\');
-            text_add_byte(out, c);
-        } else if (ascii_is_printable(c)) {
-            text_add_byte(out, c);
-        } else {
-            text_add_format(out, "\\x%02x", (unsigned char)c);
-        }
-    }
+    while (bytes.length > 0 && add_next_ascii(out, &bytes))
+        ;
 }
 
 static bool is_bare(struct slice bytes)
@@ -33,13 +63,10 @@ static bool is_bare(struct slice bytes)
 
 void escape_add_logfmt(struct text *out, struct slice bytes)
 {
-    if (is_bare(bytes)) {
+    if (is_bare(bytes))
         text_add(out, bytes);
-        return;
-    }
-    text_add_byte(out, '"');
-    escape_add_ascii(out, bytes);
-    text_add_byte(out, '"');
+    else
+        add_quoted(out, bytes, add_next_ascii);
 }
 
 /* The lowest code point that a sequence of this length may carry: shorter forms are overlong. */
@@ -83,35 +110,26 @@ bool utf8_is_valid(struct slice s)
     return true;
 }
 
-static void add_json_sequence(struct text *out, struct slice sequence)
+static bool add_next_json(struct text *out, struct slice *rest)
 {
-    char c = sequence.data[0];
+    size_t length = utf8_sequence_length(*rest);
+    struct slice sequence = slice_until(*rest, length > 0 ? length : 1);
+    char escaped[MAX_ESCAPE_BYTES];
+    char c = rest->data[0];
 
-    if (sequence.length > 1) {
-        text_add(out, sequence);
-    } else if (c == '"' || c == '\\') {
-        text_add_byte(out, '\\');
-        text_add_byte(out, c);
-    } else if ((unsigned char)c < ' ' || c == 0x7f) {
-        text_add_format(out, "\\u%04x", (unsigned char)c);
-    } else {
-        text_add_byte(out, c);
-    }
+    *rest = slice_from_offset(*rest, sequence.length);
+    if (length == 0)
+        return text_add_whole(out, SLICE("\\ufffd"));
+    if (c == '"' || c == '\\')
+        length = (size_t)snprintf(escaped, sizeof escaped, "\\%c", c);
+    else if ((unsigned char)c < ' ' || c == 0x7f)
+        length = (size_t)snprintf(escaped, sizeof escaped, "\\u%04x", (unsigned char)c);
+    else
+        return text_add_whole(out, sequence);
+    return text_add_whole(out, (struct slice){ escaped, length });
 }
 
 void escape_add_json(struct text *out, struct slice bytes)
 {
-    text_add_byte(out, '"');
-    while (bytes.length > 0) {
-        size_t length = utf8_sequence_length(bytes);
-
-        if (length == 0) {
-            text_add_string(out, "\\ufffd");
-            length = 1;
-        } else {
-            add_json_sequence(out, slice_until(bytes, length));
-        }
-        bytes = slice_from_offset(bytes, length);
-    }
-    text_add_byte(out, '"');
+    add_quoted(out, bytes, add_next_json);
 }

@@ -3,6 +3,10 @@
  * Foreign bytes made safe for a log, a terminal or a reply. Everything outside
  * space..tilde, and the backslash, becomes \xHH; whole valid UTF-8 sequences
  * may be kept where the reader is known to take them.
+ *
+ * What does not fit under the ceiling of `out` is left out from the first
+ * character that does not fit whole. A quoted form is closed all the same (or
+ * left out altogether), so a cut value never runs into what follows it.
  */
 #ifndef POSTERN_BASE_ESCAPE_H
 #define POSTERN_BASE_ESCAPE_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Names for sessions and transactions: 48 bits of wall-clock milliseconds and
- * 32 bits that no other process shares, in 16 characters of Crockford's base32
- * (lower case). They sort by time, and two workers never give the same one.
+ * 32 bits that tell processes and moments apart, in 16 characters of Crockford's
+ * base32 (lower case). They sort by time, to the millisecond; within a process
+ * they never repeat, and between two of them not in practice (see id.c).
  */
 #ifndef POSTERN_BASE_ID_H
 #define POSTERN_BASE_ID_H

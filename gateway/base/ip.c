@@ -95,7 +95,8 @@ bool ip_prefix_contains(const struct ip_prefix *prefix, const struct ip_address 
     unsigned int whole = prefix->length / 8;
     unsigned int rest = prefix->length % 8;
 
-    if (memcmp(prefix->address.bytes, address->bytes, whole) != 0)
+    if (ip_prefix_is_v4(prefix) != ip_is_v4(address) ||
+        memcmp(prefix->address.bytes, address->bytes, whole) != 0)
         return false;
     return rest == 0 || ((prefix->address.bytes[whole] ^ address->bytes[whole]) >> (8 - rest)) == 0;
 }

@@ -44,6 +44,7 @@ bool ip_equals(const struct ip_address *a, const struct ip_address *b);
  */
 bool ip_prefix_parse(struct slice s, struct ip_prefix *prefix) __attribute__((warn_unused_result));
 void ip_prefix_print(struct text *out, const struct ip_prefix *prefix);
+/* Only addresses of the prefix's own family: ::/0 is all of IPv6 and no IPv4 address. */
 bool ip_prefix_contains(const struct ip_prefix *prefix, const struct ip_address *address);
 bool ip_prefix_is_v4(const struct ip_prefix *prefix);
 

@@ -69,6 +69,6 @@ void *mem_grow(void *array, size_t count, size_t *capacity, size_t element_size)
 {
     if (array != NULL && count < *capacity)
         return array;
-    *capacity = *capacity > 0 ? *capacity * 2 : 4;
+    *capacity = *capacity > 0 ? checked_product(*capacity, 2) : 4;
     return mem_resize(array, *capacity, element_size);
 }

@@ -17,6 +17,12 @@ libbase_a_SOURCES = \
 libbase_a_CPPFLAGS = $(AM_CPPFLAGS) $(OPENSSL_CFLAGS)
 BASE_LIBS = libbase.a -lcrypto
 
-UNIT_TESTS += unit-base
-unit_base_SOURCES = tests/unit/base_test.c
+UNIT_TESTS += unit-base unit-base-print unit-base-store unit-base-system
+unit_base_SOURCES = tests/unit/base_test.c tests/unit/unit.h
 unit_base_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+unit_base_print_SOURCES = tests/unit/base_print_test.c tests/unit/unit.h
+unit_base_print_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+unit_base_store_SOURCES = tests/unit/base_store_test.c tests/unit/unit.h
+unit_base_store_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+unit_base_system_SOURCES = tests/unit/base_system_test.c tests/unit/unit.h
+unit_base_system_LDADD = $(BASE_LIBS) $(CHECK_LIBS)

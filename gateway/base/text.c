@@ -9,7 +9,9 @@
 
 void text_init(struct text *text, size_t max_length)
 {
-    *text = (struct text){ .max_length = max_length };
+    *text = (struct text){
+        .max_length = max_length < TEXT_MAX_LENGTH ? max_length : TEXT_MAX_LENGTH,
+    };
 }
 
 void text_clear(struct text *text)
@@ -58,6 +60,16 @@ void text_add(struct text *text, struct slice s)
     text->data[text->length] = '\0';
 }
 
+bool text_add_whole(struct text *text, struct slice s)
+{
+    if (s.length > text->max_length - text->length) {
+        text->is_cut = true;
+        return false;
+    }
+    text_add(text, s);
+    return true;
+}
+
 void text_add_string(struct text *text, const char *string)
 {
     text_add(text, slice_from(string));
@@ -95,10 +107,10 @@ void text_add_format(struct text *text, const char *format, ...)
 
 void text_drop_front(struct text *text, size_t count)
 {
-    if (count >= text->length) {
-        text_reset(text);
+    if (count > text->length)
+        count = text->length;
+    if (count == 0)
         return;
-    }
     memmove(text->data, text->data + count, text->length - count + 1);
     text->length -= count;
 }

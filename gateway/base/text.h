@@ -10,8 +10,12 @@
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/slice.h"
+
+/* The largest ceiling: what one allocation can hold, with its NUL. */
+#define TEXT_MAX_LENGTH ((size_t)PTRDIFF_MAX / 2)
 
 struct text {
     char *data;        /* heap, ours; NULL while nothing was added */
@@ -21,14 +25,17 @@ struct text {
     bool is_cut;       /* something did not fit */
 };
 
-/* An empty text that never holds more than `max_length` bytes. */
+/* An empty text that never holds more than `max_length` bytes; at most TEXT_MAX_LENGTH of them. */
 void text_init(struct text *text, size_t max_length);
 /* Frees the bytes; the text is empty again and keeps its ceiling. */
 void text_clear(struct text *text);
 /* Empty again, with the memory kept for the next use. */
 void text_reset(struct text *text);
 
+/* `s` is no part of this same text: growing may move it. */
 void text_add(struct text *text, struct slice s);
+/* All of `s`, or none of it where it does not fit: then false, and the text is marked as cut. */
+bool text_add_whole(struct text *text, struct slice s);
 void text_add_string(struct text *text, const char *string);
 void text_add_byte(struct text *text, char byte);
 /* As printf. What it prints is cut at the ceiling like everything else. */
@@ -37,7 +44,7 @@ void text_add_format(struct text *text, const char *format, ...)
 void text_add_format_list(struct text *text, const char *format, va_list arguments)
     __attribute__((format(printf, 2, 0)));
 
-/* Drops the first `count` bytes (at most all of them). */
+/* Drops the first `count` bytes (at most all of them). A cut text stays marked as cut. */
 void text_drop_front(struct text *text, size_t count);
 
 /* The bytes, borrowed until the text changes. */
