@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A configuration as plain structs, checked and complete: every name resolved,
+ * every default filled in. Domains and policies are in policy/policy_book.h.
+ * Immutable once built; everything in it lives until config_free.
+ */
+#ifndef POSTERN_CONFIG_CONFIG_H
+#define POSTERN_CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/ip.h"
+#include "base/map.h"
+#include "config/diagnostics.h"
+#include "config/sources.h"
+#include "config/syntax.h"
+
+enum mode { MODE_ENFORCE, MODE_SHADOW };
+
+enum listener_role { ROLE_INBOUND, ROLE_SUBMISSION };
+enum listener_tls { LISTENER_TLS_OFF, LISTENER_TLS_OPTIONAL, LISTENER_TLS_REQUIRED, LISTENER_TLS_IMPLICIT };
+enum probe_answer { PROBE_HIDE, PROBE_REFUSE }; /* 252 or 502 */
+enum bare_lf { BARE_LF_REFUSE, BARE_LF_REWRITE };
+enum mixed { MIXED_SPLIT, MIXED_HOLD };
+/* Lowest version; the order is that of net/tls.h. */
+enum tls_lowest { TLS_LOWEST_1_0, TLS_LOWEST_1_1, TLS_LOWEST_1_2, TLS_LOWEST_1_3 };
+
+struct config_listener {
+    const char *name;
+    struct position at;
+    struct ip_endpoint *endpoints;
+    size_t endpoint_count;
+    const char *socket_name;    /* `listen socket NAME`: LISTEN_FDNAMES of systemd; NULL for none */
+    enum listener_role role;
+    enum listener_tls tls;
+    enum tls_lowest tls_lowest;
+    const char *policy;         /* for role submission; NULL for inbound */
+    struct config_backend *backend; /* likewise */
+    const char *hostname;       /* of the greeting; the gateway's unless set */
+    const char *greeting;       /* "ESMTP" */
+    enum probe_answer vrfy;
+    enum probe_answer expn;
+    enum bare_lf bare_lf;
+    enum mixed mixed;
+    unsigned int withheld_extensions; /* SERVER_* bits switched off by `extension NAME off` */
+    uint64_t max_recipients;
+    uint64_t max_errors;
+    uint64_t max_commands_without_mail;
+    uint64_t max_sessions;      /* of this listener, per worker */
+    uint64_t max_header_bytes;
+    uint64_t max_header_fields;
+    uint64_t max_line_bytes;    /* of the content */
+    uint64_t idle_timeout_ms;   /* between commands (RFC 5321 4.5.3.2.7: 5 min) */
+    uint64_t data_timeout_ms;   /* between reads of content */
+    uint64_t session_timeout_ms;/* of a whole session */
+    uint64_t tls_timeout_ms;    /* of a handshake */
+    uint64_t post_dot_budget_ms;
+};
+
+struct config_relay {
+    const char *name;
+    struct position at;
+    struct ip_prefix *networks;
+    size_t network_count;
+    const char *policy;
+    struct config_backend *backend;
+};
+
+struct config_certificate {
+    struct position at;
+    const char **names;
+    size_t name_count;
+    const char *chain_path;
+    const char *key_path;
+};
+
+enum backend_tls { BACKEND_TLS_OFF, BACKEND_TLS_OPTIONAL, BACKEND_TLS_REQUIRED, BACKEND_TLS_VERIFIED };
+enum backend_identity { IDENTITY_NONE, IDENTITY_XCLIENT };
+enum backend_recipients { RECIPIENTS_ASK, RECIPIENTS_FILE, RECIPIENTS_ANY };
+
+struct config_backend {
+    const char *name;
+    struct position at;
+    struct ip_endpoint *addresses; /* tried in this order */
+    size_t address_count;
+    enum backend_tls tls;
+    bool is_tls_implicit;       /* `tls-implicit yes`: TLS from the first byte */
+    const char *tls_name;       /* for SNI and verification; NULL for the address alone */
+    const char *tls_ca_path;    /* NULL: the system's bundle */
+    enum backend_identity identity;
+    enum backend_recipients recipients;
+    const char *recipients_path;/* with RECIPIENTS_FILE */
+    struct map recipient_set;   /* "local@domain", all lower case -> non-NULL; with RECIPIENTS_FILE */
+    unsigned int assumed;       /* SERVER_* bits of `assume`: offered even if the backend has not */
+    uint64_t max_connections;   /* per worker */
+    uint64_t max_idle;          /* pooled ones kept, per worker */
+    uint64_t idle_timeout_ms;   /* a pooled connection is closed after this */
+    uint64_t max_transactions;  /* on one connection, then it is closed */
+    uint64_t connect_timeout_ms;
+    uint64_t command_timeout_ms;/* for greeting, EHLO, MAIL, RCPT, DATA */
+    uint64_t data_timeout_ms;   /* progress while content is sent */
+    uint64_t dot_timeout_ms;    /* for the reply to the dot */
+    uint64_t hold_ms;           /* how long an envelope is kept for a slow client: 30 s */
+    uint64_t wait_ms;           /* for a free connection: 10 s */
+    uint64_t retry_ms;          /* an address that failed is left alone for this */
+};
+
+/* `list NAME { ... }`: domains, addresses or networks, by what each entry looks like. */
+struct config_list {
+    const char *name;
+    struct position at;
+    bool is_used;
+    struct map entries;         /* lower case text -> non-NULL: "example.com", ".example.com", "a@b" */
+    struct ip_prefix *networks;
+    size_t network_count;
+};
+
+enum log_addresses { LOG_ADDRESSES_FULL, LOG_ADDRESSES_DOMAIN, LOG_ADDRESSES_HASH };
+enum log_format { LOG_FORMAT_LOGFMT, LOG_FORMAT_JSON };
+enum log_target { LOG_TARGET_STDERR, LOG_TARGET_FILE, LOG_TARGET_SYSLOG };
+
+struct config_log {
+    enum log_target target;
+    const char *path;           /* with LOG_TARGET_FILE */
+    const char *facility;       /* with LOG_TARGET_SYSLOG: "mail" */
+    enum log_format format;
+    enum log_addresses addresses;
+    uint64_t ring_bytes;        /* per worker */
+};
+
+struct config {
+    struct sources *sources;    /* owned */
+    struct syntax_tree tree;    /* owned; policy/ reads its blocks from here */
+    const char *path;           /* of the main file */
+    const char *hostname;
+    const char *user;           /* to become when started as root; NULL: stay who we are */
+    enum mode mode;
+    uint64_t workers;           /* 0 in the file means one for each core, resolved by the daemon */
+    const char *spool_folder;
+    uint64_t max_spool_memory_bytes; /* per worker */
+    uint64_t max_spool_disk_bytes;   /* per worker */
+    uint64_t max_sessions;      /* per worker */
+    uint64_t drain_timeout_ms;  /* how long sessions may go on after SIGTERM or reload */
+    struct config_log log;
+    struct config_listener *listeners;
+    size_t listener_count;
+    struct config_relay *relays;
+    size_t relay_count;
+    struct config_certificate *certificates;
+    size_t certificate_count;
+    struct config_backend *backends;
+    size_t backend_count;
+    struct config_list *lists;
+    size_t list_count;
+};
+
+/*
+ * Parses and checks `path`. NULL when a diagnostic is an error. Takes the
+ * sources over (and frees them on failure). Certificates and keys are not
+ * read here: only the loader does. Policy and domain blocks are left to
+ * policy_book_new, which takes the tree of this config.
+ */
+struct config *config_new(struct sources *take_sources, const char *path,
+                          struct diagnostics *diagnostics);
+void config_free(struct config **config);
+
+struct config_backend *config_find_backend(const struct config *config, struct slice name);
+struct config_list *config_find_list(const struct config *config, struct slice name);
+/* The relay block with the longest matching network, or NULL. */
+const struct config_relay *config_find_relay(const struct config *config,
+                                             const struct ip_address *client);
+/* Is the address (lower-case text) or its domain, or a parent as ".parent", in the list? */
+bool config_list_has_name(const struct config_list *list, struct slice name);
+bool config_list_has_ip(const struct config_list *list, const struct ip_address *address);
+
+/*
+ * Lint over the whole configuration: warnings and errors that need more than one block, and the
+ * waivers (`waive LINT-ID "reason";`) at the end. Run it after the policy's own checks.
+ */
+void config_lint(const struct config *config, struct diagnostics *diagnostics);
+void config_apply_waivers(const struct config *config, struct diagnostics *diagnostics);
+
+#endif

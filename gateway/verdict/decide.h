@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Decides: facts and policy in, verdict out. A pure function; the same call
+ * serves a live session, `postern explain` and the tests.
+ *
+ * Rules are walked in order. A rule is true, false or not known yet; the walk
+ * stops at the first one that is not known yet, and a match before it is the
+ * verdict. A rule in shadow that matches is noted and the walk goes on.
+ */
+#ifndef POSTERN_VERDICT_DECIDE_H
+#define POSTERN_VERDICT_DECIDE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "evidence/facts.h"
+#include "mail/reply.h"
+#include "policy/policy_book.h"
+
+#define VERDICT_MAX_TAGS 8
+
+struct verdict {
+    bool is_final;              /* false: the walk met a rule that is not known yet in this phase */
+    enum action action;         /* what we do: never ACTION_TAG; ACCEPT while not final */
+    const struct rule *rule;    /* that decided; NULL while not final, or for exempt recipients */
+    enum phase phase;           /* in which it was decided */
+    /* The first rule that would have decided otherwise, had it not been in shadow. NULL for none. */
+    const struct rule *shadow_rule;
+    enum phase shadow_phase;
+    const char *tags[VERDICT_MAX_TAGS]; /* of tag rules that matched, in order, each once */
+    size_t tag_count;
+    const struct rule *pending_rule;    /* where the walk stopped; NULL when final */
+};
+
+/*
+ * The verdict on facts->recipient (or on the sender alone, before RCPT) under
+ * `policy`, as far as facts->phase tells. Shadow at gateway, domain or policy
+ * turns the verdict into accept and notes the rule as shadow_rule. Postmaster and
+ * abuse recipients are exempt from rules (RFC 5321 4.5.1, RFC 2142).
+ */
+struct verdict decide(const struct effective_policy *policy, const struct facts *facts);
+
+/* The client's reply for a verdict that refuses. Its strings live as long as the book. */
+struct reply verdict_reply(const struct verdict *verdict);
+
+/*
+ * The result of a whole transaction from the verdicts of its recipients (DESIGN: recipients with
+ * different wishes).
+ */
+enum joint_verdict {
+    JOINT_DELIVER,      /* at least one accept; the others accept or discard */
+    JOINT_DISCARD,      /* all discard */
+    JOINT_REJECT,       /* all reject */
+    JOINT_TEMPFAIL,     /* a tempfail among them: nobody gets anything, the client comes back */
+    JOINT_MIXED_REJECT, /* a reject beside an accept or discard */
+};
+enum joint_verdict decide_jointly(const struct verdict *verdicts, size_t count);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What postern writes into a message: the Received field (RFC 5321 4.4), tag
+ * fields, and the marks by which it knows its own hand again.
+ */
+#ifndef POSTERN_VERDICT_STAMP_H
+#define POSTERN_VERDICT_STAMP_H
+
+#include <stdint.h>
+
+#include "base/text.h"
+#include "evidence/facts.h"
+#include "mail/message.h"
+
+#define STAMP_MAX_RECEIVED 100     /* fields in all (RFC 5321 6.3) */
+#define STAMP_MAX_RECEIVED_OWN 5   /* fields that carry our own hostname */
+#define STAMP_TAG_FIELD "X-Postern-Tag"
+
+struct stamp {
+    const struct facts *facts;   /* client, helo, TLS */
+    const char *hostname;        /* ours */
+    const char *id;              /* of the transaction */
+    const char *tls_cipher;      /* NULL for plain */
+    bool is_smtputf8;
+    uint64_t wall_us;
+    const char *const *tags;
+    size_t tag_count;
+};
+
+/* True when the message has gone round: see the two ceilings above. */
+bool stamp_is_loop(const struct message *message, const char *hostname);
+
+/*
+ * Cuts tag fields that came with the message, then puts our tags and our Received field on top.
+ * "with" is SMTP, ESMTP, ESMTPS or UTF8SMTP, UTF8SMTPS (RFC 3848, RFC 6531 4.3). One recipient is
+ * named in "for", more are not (they must not learn of each other).
+ */
+void stamp_message(struct message *message, const struct stamp *stamp);
+
+#endif
