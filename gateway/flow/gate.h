@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The gate of one worker: everything a session needs, the sessions that are in,
+ * and the caps on how many may be. One gate belongs to one generation of the
+ * configuration.
+ */
+#ifndef POSTERN_FLOW_GATE_H
+#define POSTERN_FLOW_GATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/ip.h"
+#include "config/config.h"
+#include "net/loop.h"
+#include "net/spill.h"
+#include "net/tls.h"
+#include "policy/policy_book.h"
+#include "record/counters.h"
+#include "record/log_ring.h"
+#include "record/record.h"
+
+struct gate;
+
+/* All lent, and outliving the gate. */
+struct gate_settings {
+    struct loop *loop;
+    const struct config *config;
+    const struct policy_book *book;
+    struct tls_server *const *tls_servers;  /* by index of config->listeners; NULL entries: no TLS */
+    struct tls_client *const *tls_clients;  /* by index of config->backends; NULL entries: tls off */
+    struct spill *spill;
+    struct log_ring_writer *log;
+    struct counters *counters;              /* the worker's block */
+    struct record_style style;
+    uint64_t generation;                    /* of the configuration */
+};
+
+struct gate *gate_new(const struct gate_settings *settings);
+/* Every session must have ended, or ends here without a reply. */
+void gate_free(struct gate **gate);
+
+/* Lets an accepted socket in, or turns it away with a reply. Takes `take_fd`. */
+void gate_accept(struct gate *gate, size_t listener_index, int take_fd,
+                 const struct ip_endpoint *peer);
+
+/*
+ * No new sessions from now on. Idle ones get 421 at once, those in a transaction
+ * when it has ended, all at the latest after `max_ms`. `done` comes once, when none is left.
+ */
+void gate_drain(struct gate *gate, uint64_t max_ms, void (*done)(void *owner), void *owner);
+
+size_t gate_session_count(const struct gate *gate);
+
+#endif

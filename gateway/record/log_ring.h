@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A worker's lines on their way to the logger: shared memory with one writer
+ * and one reader, so that no session ever waits for a disk or a pipe.
+ *
+ * A line is written when it lies in the ring. A transaction first reserves:
+ * its line as it would read if we died now ("verdict=unknown") is put in a slot,
+ * and room for its final line is set aside in the ring; commit writes the final
+ * line there. When a worker dies, the logger publishes what stands in its slots.
+ *
+ * The reader treats everything in the memory as hostile: a worker that was
+ * taken over can write rubbish into the log, and nothing more.
+ */
+#ifndef POSTERN_RECORD_LOG_RING_H
+#define POSTERN_RECORD_LOG_RING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+#include "base/text.h"
+
+struct log_ring_writer;
+struct log_ring_reader;
+struct log_ring_slot; /* a reservation */
+
+/* Size of the shared memory for a ring of `ring_bytes` and `slot_count` reservations. */
+size_t log_ring_memory_bytes(size_t ring_bytes, size_t slot_count);
+
+/*
+ * `memory` is zeroed shared memory of log_ring_memory_bytes, page-aligned, and
+ * stays the caller's. `wake_fd` is an eventfd written when the reader sleeps.
+ */
+struct log_ring_writer *log_ring_writer_new(void *memory, size_t ring_bytes, size_t slot_count,
+                                            int wake_fd);
+void log_ring_writer_free(struct log_ring_writer **writer);
+
+/*
+ * Writes one or more whole lines. False when there is no room: the line is lost, and counted; the
+ * reader says how many were lost in a line of its own.
+ */
+bool log_ring_write(struct log_ring_writer *writer, struct slice lines);
+/*
+ * Sets `max_bytes` aside and keeps `if_lost` (at most RECORD_MAX_BYTES) for the case of our death.
+ * NULL when there is no room: the transaction must be put off (451 log.full).
+ */
+struct log_ring_slot *log_ring_reserve(struct log_ring_writer *writer, struct slice if_lost,
+                                       size_t max_bytes) __attribute__((warn_unused_result));
+/* Writes the final lines (cut at the reserved bytes) and frees the slot; *slot becomes NULL. */
+void log_ring_commit(struct log_ring_writer *writer, struct log_ring_slot **slot,
+                     struct slice lines);
+
+struct log_ring_reader *log_ring_reader_new(void *memory, size_t ring_bytes, size_t slot_count);
+void log_ring_reader_free(struct log_ring_reader **reader);
+/*
+ * Appends what is there to `out`, whole lines, as far as `out` has room; true when it gave any.
+ * When false is returned the reader is marked asleep: the writer will wake it.
+ */
+bool log_ring_read(struct log_ring_reader *reader, struct text *out);
+/* After the writer's death and the last read: the lines of its open reservations, each once. */
+void log_ring_recover(struct log_ring_reader *reader, struct text *out);
+/* Lines lost so far for want of room. */
+uint64_t log_ring_lost_count(const struct log_ring_reader *reader);
+
+#endif
