@@ -35,8 +35,8 @@ void crypto_hmac_sha256(struct slice key, struct slice input, uint8_t digest[CRY
     static const unsigned char nothing[1];
     const unsigned char *bytes = input.length > 0 ? (const unsigned char *)input.data : nothing;
 
-    if (HMAC(EVP_sha256(), key.length > 0 ? key.data : (const char *)nothing, (int)key.length, bytes,
-             input.length, digest, NULL) == NULL)
+    if (HMAC(EVP_sha256(), key.length > 0 ? key.data : (const char *)nothing, (int)key.length,
+             bytes, input.length, digest, NULL) == NULL)
         abort();
 }
 

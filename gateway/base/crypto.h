@@ -26,6 +26,7 @@ void crypto_print_base64(struct text *out, struct slice bytes);
  * else, and when it does not fit; `out` is then valid, but what it holds is not
  * specified.
  */
-bool crypto_parse_base64(struct slice encoded, struct text *out) __attribute__((warn_unused_result));
+bool crypto_parse_base64(struct slice encoded, struct text *out)
+    __attribute__((warn_unused_result));
 
 #endif

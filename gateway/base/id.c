@@ -18,7 +18,8 @@ static uint32_t stride; /* odd, so that all 2^32 values come; 0 before the first
 struct id id_new(void)
 {
     static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
-    uint64_t milliseconds = clock_wall_us() / 1000;
+    uint64_t milliseconds = clock_wall_us() / 1000 & 0xffffffffffffull;
+    unsigned __int128 all;
     struct id id;
 
     if (stride == 0) {
@@ -28,12 +29,9 @@ struct id id_new(void)
     }
     counter += stride;
     /* 80 bits, 5 at a time: 48 of time from the top, then 32 of the counter. */
-    for (int i = 0; i < ID_LENGTH; i++) {
-        int low_bit = 75 - 5 * i;
-        unsigned __int128 all = (unsigned __int128)(milliseconds & 0xffffffffffffull) << 32 | counter;
-
-        id.text[i] = alphabet[(unsigned int)(all >> low_bit) & 31];
-    }
+    all = (unsigned __int128)milliseconds << 32 | counter;
+    for (int i = 0; i < ID_LENGTH; i++)
+        id.text[i] = alphabet[(unsigned int)(all >> (75 - 5 * i)) & 31];
     id.text[ID_LENGTH] = '\0';
     return id;
 }

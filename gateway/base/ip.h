@@ -33,7 +33,7 @@ struct ip_endpoint {
 bool ip_parse(struct slice s, struct ip_address *address) __attribute__((warn_unused_result));
 /* "a.b.c.d", or the short form of RFC 5952. */
 void ip_print(struct text *out, const struct ip_address *address);
-/* As in an address literal and a Received header (RFC 5321 4.1.3): [192.0.2.1], [IPv6:2001:db8::1]. */
+/* An address literal (RFC 5321 4.1.3): [192.0.2.1], [IPv6:2001:db8::1]. */
 void ip_print_literal(struct text *out, const struct ip_address *address);
 bool ip_is_v4(const struct ip_address *address);
 bool ip_equals(const struct ip_address *a, const struct ip_address *b);

@@ -23,13 +23,17 @@ struct map {
     size_t count;             /* entries */
 };
 
+/* An empty map, which holds no memory yet. */
 void map_init(struct map *map);
 /* Frees keys and table, not the values. */
 void map_clear(struct map *map);
 
 /* The value under `key`, or NULL. */
 void *map_find(const struct map *map, struct slice key);
-/* Stores a copy of the key. Returns the value that was there before, or NULL. `value` is not NULL. */
+/*
+ * Stores `value`, which is not NULL, under a copy of the key. Returns the value
+ * that was there before, or NULL.
+ */
 void *map_set(struct map *map, struct slice key, void *value);
 /* Takes the entry out and returns its value, or NULL. */
 void *map_remove(struct map *map, struct slice key);

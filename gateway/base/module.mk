@@ -26,3 +26,7 @@ unit_base_store_SOURCES = tests/unit/base_store_test.c tests/unit/unit.h
 unit_base_store_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
 unit_base_system_SOURCES = tests/unit/base_system_test.c tests/unit/unit.h
 unit_base_system_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+
+FUZZ_TARGETS += fuzz-base
+fuzz_base_SOURCES = tests/fuzz/base_fuzz.c $(FUZZ_MAIN)
+fuzz_base_LDADD = $(BASE_LIBS) $(FUZZ_LIBS)

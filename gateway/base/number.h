@@ -13,7 +13,8 @@
 #include "base/text.h"
 
 /* Digits only, 0 to `max`. False, with *value untouched, for anything else. */
-bool number_parse(struct slice s, uint64_t max, uint64_t *value) __attribute__((warn_unused_result));
+bool number_parse(struct slice s, uint64_t max, uint64_t *value)
+    __attribute__((warn_unused_result));
 
 /* Bytes: digits and an optional K, M or G (1024 each), as in "25M". */
 bool number_parse_size(struct slice s, uint64_t max_bytes, uint64_t *bytes)

@@ -24,6 +24,7 @@ struct slice {
 /* The bytes of a C string; NULL gives the empty slice. */
 struct slice slice_from(const char *text);
 
+/* Byte for byte; the `nocase` forms take A to Z for a to z. Everything has and contains "". */
 bool slice_equals(struct slice a, struct slice b);
 bool slice_equals_nocase(struct slice a, struct slice b);
 /* Below, at or above 0, as memcmp with the shorter one first. */
