@@ -14,21 +14,14 @@
 
 #include "base/slice.h"
 #include "base/text.h"
+#include "mail/header_parser.h"
 #include "mail/spool.h"
 
 /* Ceilings; settings of the listener. */
 struct message_limits {
     uint64_t max_bytes;          /* of the content; 0 for none */
-    size_t max_header_bytes;     /* of the whole header section */
-    size_t max_header_fields;
-};
-
-/* One header field, by offsets into the header text. */
-struct header_field {
-    uint32_t start;        /* of the name */
-    uint32_t name_length;
-    uint32_t value_start;  /* behind the colon, folding and white space included */
-    uint32_t length;       /* of the whole field from `start`, its last CRLF included */
+    size_t max_header_bytes;     /* of the whole header section; not 0 */
+    size_t max_header_fields;    /* not 0 */
 };
 
 enum message_problem {
@@ -48,13 +41,12 @@ struct message {
     const struct message_limits *limits;
     /* State. */
     struct spool spool;          /* the content as received */
-    struct text header;          /* copy of the header section, without the empty line */
-    struct header_field *fields; /* in order of appearance */
-    size_t field_count;
-    size_t field_capacity;
-    bool is_header_complete;     /* the empty line, a line that is no field, or the end has come */
+    struct header_parser header; /* its header section */
+    enum message_problem problem;/* the first one; nothing is taken after it */
     bool is_complete;            /* message_end was called */
     bool has_8bit;               /* a byte above 127 was seen */
+    bool starts_with_blank;      /* the very first byte is a space or a tab; see `added` */
+    bool ends_with_cr;           /* the last byte so far is CR */
     bool ends_with_crlf;         /* or is empty */
     /* What we change. */
     struct text added;           /* header fields put on top, each with CRLF */
@@ -63,16 +55,31 @@ struct message {
     size_t cut_capacity;
 };
 
+/* `limits` and `budget` are kept until message_clear. */
 void message_init(struct message *message, const struct message_limits *limits,
                   struct spool_budget *budget);
 void message_clear(struct message *message);
 
-/* More content. After a problem the message takes nothing any more: go on reading, then refuse. */
+/*
+ * More content. After a problem the message takes nothing any more and answers the same again: go
+ * on reading, then refuse.
+ */
 enum message_problem message_append(struct message *message, struct slice bytes)
     __attribute__((warn_unused_result));
-void message_end(struct message *message);
+/* All content has come. The last field of a message without a body may be one too many. */
+enum message_problem message_end(struct message *message) __attribute__((warn_unused_result));
 
-/* The `index`th field (from 0) of this name, in any case; NULL when there is none. */
+/* The empty line, a line that is no field, the end or a ceiling has come; message->header.end. */
+static inline bool message_is_header_complete(const struct message *message)
+{
+    return header_parser_is_over(&message->header);
+}
+
+/*
+ * The `index`th field (from 0) of this name, in any case; NULL when there is none. Fields are found
+ * as they were received, cut or not; what we added is not among them. Borrowed until the message
+ * changes.
+ */
 const struct header_field *message_find_field(const struct message *message, struct slice name,
                                               size_t index);
 struct slice message_field_name(const struct message *message, const struct header_field *field);
@@ -80,9 +87,12 @@ struct slice message_field_name(const struct message *message, const struct head
 struct slice message_field_value(const struct message *message, const struct header_field *field);
 size_t message_count_fields(const struct message *message, struct slice name);
 
-/* Puts a whole field, "Name: value\r\n", above all that was put there before. */
+/*
+ * Puts a whole field, "Name: value\r\n", above all that was put there before. A content that begins
+ * with a blank (its first line would become part of our last field) gets an empty line between.
+ */
 void message_add_on_top(struct message *message, struct slice field);
-/* Takes a field out of what is passed on. */
+/* Takes a field out of what is passed on; harmless when it was taken out already. */
 void message_cut_field(struct message *message, const struct header_field *field);
 
 /* Bytes that message_next_piece will give in all. */
@@ -91,25 +101,27 @@ uint64_t message_outgoing_bytes(const struct message *message);
 enum message_piece_kind {
     MESSAGE_PIECE_MEMORY, /* `bytes` */
     MESSAGE_PIECE_FILE,   /* `length` bytes at `offset` of message->spool.file: read them first */
-    MESSAGE_PIECE_END,
+    MESSAGE_PIECE_END,    /* no more content has come so far; the end, when is_complete */
 };
 
 struct message_piece {
     enum message_piece_kind kind;
-    struct slice bytes;
+    struct slice bytes;  /* borrowed until the message changes */
     uint64_t offset;
-    uint64_t length;
+    uint64_t length;     /* of either kind */
 };
 
 /* Where a reader stands; all zero is the start. */
 struct message_position {
-    uint64_t added; /* bytes of `added` given */
+    uint64_t added;  /* bytes given of what is put on top */
     uint64_t offset; /* next byte of the content */
+    size_t cut;      /* the first cut that does not lie behind it */
 };
 
 /*
  * The next run of the outgoing message: what was put on top, then the content
- * without the cuts. At most `max_bytes` at once. Moves the position.
+ * without the cuts. At most `max_bytes` (not 0) at once. Moves the position.
+ * What is put on top and cut must not change between two calls.
  */
 struct message_piece message_next_piece(const struct message *message,
                                         struct message_position *position, uint64_t max_bytes);

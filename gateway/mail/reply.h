@@ -10,6 +10,9 @@
 
 #include "base/text.h"
 
+/* With code and CRLF (RFC 5321 4.5.3.1.5). */
+#define REPLY_MAX_BYTES 512
+
 struct reply {
     int code;             /* 200 to 599 (RFC 5321 4.2.1) */
     const char *enhanced; /* "5.7.1" (RFC 3463); "" where RFC 2034 wants none */
@@ -24,7 +27,10 @@ static inline bool reply_is_permanent(const struct reply *reply) { return reply-
 /*
  * "550 5.7.1 text (relay.denied 06b3k2m9q1z4h7xa-1)\r\n": the reason id and `reference`, the
  * session's or transaction's id, let a sender name the one log line that explains it. Either is
- * left out when empty. CR, LF and other control bytes in the text become spaces; at most 512 bytes.
+ * left out when empty; NULL counts as empty everywhere. In all four strings a control byte becomes
+ * a space and a byte above 127 a question mark. At most REPLY_MAX_BYTES: the text is cut, never
+ * what stands behind it (a reason of up to 255 bytes, a reference of up to 64).
+ * The whole reply or, where `out` has no room for it, nothing, and `out` is marked as cut.
  */
 void reply_print(struct text *out, const struct reply *reply, const char *reference);
 
