@@ -34,8 +34,13 @@ bool sources_get_file(struct sources *sources, const char *path, struct slice *b
                       struct text *problem) __attribute__((warn_unused_result));
 bool sources_get_paths(struct sources *sources, const char *pattern, struct slice *paths,
                        struct text *problem) __attribute__((warn_unused_result));
-/* A copy of `path` that lives as long as the sources, for positions. */
+/* A copy of `path`, or of any other text, that lives as long as the sources; equal ones share it. */
 const char *sources_keep_path(struct sources *sources, const char *path);
+/*
+ * What `path` means in the file `from`: itself when it is absolute, else a path
+ * below the folder of that file. Kept like the above.
+ */
+const char *sources_resolve_path(struct sources *sources, const char *from, struct slice path);
 
 /*
  * Everything that was read, as one run of bytes; sources_unpack reads it back and keeps it by

@@ -22,7 +22,7 @@
 #include "config/sources.h"
 
 struct word {
-    struct slice text;   /* without its quotes, escapes resolved; owned by the tree */
+    struct slice text;   /* without its quotes, escapes resolved; owned by the tree; a NUL follows */
     struct position at;
     bool is_quoted;
 };
@@ -44,7 +44,8 @@ struct syntax_tree {
 /*
  * Parses `path` and what it includes (relative to the including file; at most 16
  * deep, each file once). Problems go to `diagnostics`; the tree holds what could
- * be read. Ceilings: 1 MiB a file, 32 levels of blocks, 10,000 words a statement.
+ * be read. Ceilings: 1 MiB a file, 1,000 files, 32 levels of blocks, 10,000 words
+ * a statement.
  */
 void syntax_parse(struct syntax_tree *tree, struct sources *sources, const char *path,
                   struct diagnostics *diagnostics);
