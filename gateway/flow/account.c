@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The line about a transaction while it comes together; see account.h. */
+#include "flow/account.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+
+/* Lines set aside for one transaction: its own, and those of many recipients. */
+#define RESERVED_BYTES (2 * RECORD_MAX_BYTES)
+#define QUEUE_ID_MAX_BYTES 64
+
+void account_init(struct account *account, const struct party *party, const char *id)
+{
+    const struct gate_settings *settings = &party->shared->settings;
+    struct record *record = &account->record;
+
+    *account = (struct account){ .shared = party->shared, .mail_ms = clock_monotonic_ms() };
+    record_init(record);
+    record->event = RECORD_TRANSACTION;
+    record->client = party->facts->client;
+    record->session_id = party->session_id;
+    record->transaction_id = id;
+    record->listener = party->facts->listener;
+    record->helo = party->facts->helo;
+    record->relay = party->relay != NULL ? party->relay->name : NULL;
+    record->tls_version = party->facts->tls_version;
+    record->tls_cipher = party->tls_cipher;
+    record->generation = settings->generation;
+}
+
+void account_clear(struct account *account)
+{
+    mem_free(account->recipients);
+    mem_free(account->message_id);
+    mem_free(account->header_from);
+    mem_free(account->backend_reply);
+    mem_free(account->backend_queue_id);
+    mem_free(account->backend_tls);
+    mem_free(account->detail);
+    *account = (struct account){ .shared = NULL };
+}
+
+/* Replaces an owned string; NULL and "" leave none. */
+static const char *keep(char **place, struct slice value)
+{
+    mem_free(*place);
+    *place = value.length > 0 ? mem_copy(value) : NULL;
+    return *place;
+}
+
+void account_set_mail(struct account *account, const struct envelope *kept_mail)
+{
+    account->record.sender = &kept_mail->sender;
+    account->record.is_8bit = kept_mail->body == BODY_8BITMIME;
+    account->record.is_smtputf8 = kept_mail->is_smtputf8;
+}
+
+void account_set_route(struct account *account, const struct effective_policy *kept_policy)
+{
+    account->record.domain = kept_policy->domain[0] != '\0' ? kept_policy->domain : NULL;
+    account->record.policy = kept_policy->policy;
+    account->record.backend = kept_policy->backend->name;
+}
+
+void account_set_verdict(struct account *account, const struct verdict *verdict)
+{
+    struct record *record = &account->record;
+
+    account->verdict = *verdict;
+    record->rule = verdict->rule != NULL ? verdict->rule->reason : NULL;
+    record->phase = verdict->rule != NULL ? phase_name(verdict->phase) : NULL;
+    record->tags = account->verdict.tags;
+    record->tag_count = verdict->tag_count;
+    if (verdict->shadow_rule == NULL)
+        return;
+    record->shadow_rule = verdict->shadow_rule->reason;
+    record->shadow_action = action_name(verdict->shadow_rule->action);
+    record->shadow_phase = phase_name(verdict->shadow_phase);
+}
+
+void account_on_recipient(struct account *account, const struct verdict *verdict,
+                          const struct reply *reply)
+{
+    if (account->record.rcpt_ms < 0)
+        account->record.rcpt_ms = (int64_t)(clock_monotonic_ms() - account->mail_ms);
+    /* The first refusal by a rule speaks for the line, unless a later recipient is accepted. */
+    if (reply_is_success(reply) || account->record.rule == NULL)
+        account_set_verdict(account, verdict);
+}
+
+/*
+ * What servers call the mail, out of their last words: "queued as ID" (Postfix, sendmail's kin),
+ * "id=ID" (Exim), "ID Message accepted" (OpenSMTPD, sendmail).
+ */
+static struct slice find_behind_mark(struct slice text)
+{
+    static const struct slice marks[] = { { "queued as ", 10 }, { "id=", 3 } };
+
+    for (size_t m = 0; m < sizeof marks / sizeof marks[0]; m++)
+        for (size_t i = 0; i + marks[m].length < text.length; i++)
+            if (slice_has_prefix_nocase(slice_from_offset(text, i), marks[m]))
+                return slice_from_offset(text, i + marks[m].length);
+    return SLICE_EMPTY;
+}
+
+static struct slice find_queue_id(struct slice text)
+{
+    struct slice word = find_behind_mark(text);
+    size_t end;
+
+    for (size_t i = 0; i < text.length && word.length == 0; i++)
+        if (slice_has_prefix_nocase(slice_from_offset(text, i), SLICE(" message accepted")))
+            word = slice_until(text, i);
+    if (!slice_find_byte(word, ' ', &end))
+        end = word.length;
+    return end <= QUEUE_ID_MAX_BYTES ? slice_until(word, end) : SLICE_EMPTY;
+}
+
+void account_on_backend(struct account *account, const struct forward_answer *answer)
+{
+    struct record *record = &account->record;
+    struct slice text = slice_from(answer->text);
+
+    record->backend_address = answer->address;
+    record->backend_code = answer->code;
+    record->backend_reply = keep(&account->backend_reply, text);
+    record->backend_tls = keep(&account->backend_tls, slice_from(answer->tls_version));
+    record->detail = keep(&account->detail, slice_from(answer->detail));
+    record->backend_is_reused = answer->is_reused;
+    if (account->dot_ms == 0)
+        return;
+    record->backend_queue_id = keep(&account->backend_queue_id, find_queue_id(text));
+    record->backend_ms = (int64_t)(clock_monotonic_ms() - account->dot_ms);
+}
+
+void account_set_message(struct account *account, const struct message *message,
+                         const struct mailbox_list *from, uint64_t dot_ms)
+{
+    const struct header_field *field = message_find_field(message, SLICE("Message-ID"), 0);
+    struct record *record = &account->record;
+
+    account->dot_ms = dot_ms;
+    record->size_bytes = message->spool.length;
+    if (account->content_from_ms > 0)
+        record->data_ms = (int64_t)(dot_ms - account->content_from_ms);
+    if (field != NULL)
+        record->message_id = keep(&account->message_id, message_field_value(message, field));
+    if (from->count > 0)
+        record->header_from = keep(&account->header_from, slice_from(from->mailboxes[0].address));
+}
+
+void account_set_end(struct account *account, enum record_verdict verdict,
+                     const struct reply *reply)
+{
+    struct record *record = &account->record;
+
+    record->verdict = verdict;
+    record->reason = reply->reason[0] != '\0' ? reply->reason : NULL;
+    record->reply_code = reply->code;
+    record->reply_enhanced = reply->enhanced;
+    record->total_ms = (int64_t)(clock_monotonic_ms() - account->mail_ms);
+}
+
+void account_add_recipient(struct account *account, const struct address *kept_address,
+                           const struct reply *reply)
+{
+    struct record *record = &account->record;
+
+    account->recipients = mem_grow(account->recipients, record->recipient_count,
+                                   &account->recipient_capacity, sizeof(*account->recipients));
+    account->recipients[record->recipient_count++] = (struct record_recipient){
+        .address = kept_address, .code = reply->code, .reason = reply->reason
+    };
+    record->recipients = account->recipients;
+}
+
+static void print(struct account *account, struct text *out)
+{
+    account->record.wall_us = clock_wall_us();
+    record_print(out, &account->record, &account->shared->settings.style);
+}
+
+struct log_ring_slot *account_reserve(struct account *account)
+{
+    struct record *record = &account->record;
+    struct log_ring_slot *slot;
+    struct text line;
+
+    text_init(&line, RECORD_MAX_BYTES);
+    record->verdict = RECORD_VERDICT_UNKNOWN;
+    record->close_reason = "crash";
+    print(account, &line);
+    record->close_reason = NULL;
+    slot = log_ring_reserve(account->shared->settings.log, text_slice(&line), RESERVED_BYTES);
+    text_clear(&line);
+    return slot;
+}
+
+static void count(const struct account *account)
+{
+    static const enum counter counters[] = {
+        [RECORD_VERDICT_NONE] = COUNTER_ABORTED,         [RECORD_VERDICT_ACCEPT] = COUNTER_ACCEPTED,
+        [RECORD_VERDICT_REJECT] = COUNTER_REJECTED,      [RECORD_VERDICT_TEMPFAIL] = COUNTER_TEMPFAILED,
+        [RECORD_VERDICT_DISCARD] = COUNTER_DISCARDED,    [RECORD_VERDICT_ABORT] = COUNTER_ABORTED,
+        [RECORD_VERDICT_UNKNOWN] = COUNTER_UNKNOWN,
+    };
+
+    counter_add(account->shared->settings.counters, counters[account->record.verdict], 1);
+}
+
+void account_write(struct account *account, struct log_ring_slot **slot)
+{
+    struct text lines;
+
+    count(account);
+    if (*slot == NULL) {
+        account->record.wall_us = clock_wall_us();
+        shared_log(account->shared, &account->record);
+        return;
+    }
+    text_init(&lines, RESERVED_BYTES);
+    print(account, &lines);
+    log_ring_commit(account->shared->settings.log, slot, text_slice(&lines));
+    text_clear(&lines);
+}
+
+void account_write_reply_lost(struct account *account)
+{
+    account->record.event = RECORD_REPLY_LOST;
+    account->record.wall_us = clock_wall_us();
+    shared_log(account->shared, &account->record);
+}

@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The gate of one worker; see gate.h. */
+#include "flow/gate.h"
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "flow/connection.h"
+#include "flow/shared.h"
+#include "net/stream.h"
+#include "smtp/server_replies.h"
+
+/* A client that is turned away gets this long to collect the reply. */
+#define TURNED_AWAY_MS 1000
+
+struct gate {
+    struct shared *shared;             /* owned */
+    struct list_link connections;
+    size_t connection_count;
+    size_t *counts;                    /* by listener */
+    /* Draining. */
+    bool is_draining;
+    struct loop_timer drain_timer;
+    struct loop_task drained_task;     /* `on_drained` comes from the loop, not from gate_drain */
+    void (*on_drained)(void *owner);   /* NULL unless draining */
+    void *drain_owner;
+};
+
+static void on_drain_timeout(void *owner);
+static void report_drained(void *owner);
+
+struct gate *gate_new(const struct gate_settings *settings)
+{
+    struct gate *gate = mem_new(sizeof *gate);
+
+    gate->shared = shared_new(settings);
+    gate->counts = mem_new_array(settings->config->listener_count, sizeof(*gate->counts));
+    list_init(&gate->connections);
+    loop_timer_init(&gate->drain_timer, settings->loop, on_drain_timeout, gate);
+    loop_task_init(&gate->drained_task, report_drained, gate);
+    return gate;
+}
+
+void gate_free(struct gate **handle)
+{
+    struct gate *gate = *handle;
+    struct list_link *link;
+
+    if (gate == NULL)
+        return;
+    while ((link = list_take_first(&gate->connections)) != NULL) {
+        struct connection *connection = connection_from_link(link);
+
+        connection_free(&connection);
+    }
+    loop_timer_cancel(&gate->drain_timer);
+    loop_task_cancel(&gate->drained_task);
+    shared_free(&gate->shared);
+    mem_free(gate->counts);
+    mem_free(gate);
+    *handle = NULL;
+}
+
+size_t gate_session_count(const struct gate *gate)
+{
+    return gate->connection_count;
+}
+
+static struct counters *counters_of(const struct gate *gate)
+{
+    return gate->shared->settings.counters;
+}
+
+static void report_drained(void *owner)
+{
+    struct gate *gate = owner;
+    void (*done)(void *) = gate->on_drained;
+
+    gate->on_drained = NULL;
+    loop_timer_cancel(&gate->drain_timer);
+    done(gate->drain_owner);
+}
+
+static void end_drain_when_empty(struct gate *gate)
+{
+    if (gate->connection_count == 0 && gate->on_drained != NULL)
+        loop_defer(gate->shared->settings.loop, &gate->drained_task);
+}
+
+static void on_connection_gone(void *owner, struct connection *connection)
+{
+    struct gate *gate = owner;
+
+    list_remove(connection_link(connection));
+    gate->connection_count--;
+    gate->counts[connection_listener(connection)]--;
+    counter_subtract(counters_of(gate), COUNTER_SESSIONS_OPEN, 1);
+    end_drain_when_empty(gate);
+}
+
+static void ignore_input(void *owner)
+{
+    (void)owner;
+}
+
+static void ignore_end(void *owner, enum stream_end end, const char *detail)
+{
+    (void)owner;
+    (void)end;
+    (void)detail;
+}
+
+/* Says why and closes, without the memory and the work of a session. */
+static void turn_away(struct gate *gate, size_t listener_index, int take_fd,
+                      const struct ip_endpoint *peer, enum server_reply id)
+{
+    static const struct stream_events events = { .on_input = ignore_input, .on_end = ignore_end };
+    const struct config_listener *listener =
+        &gate->shared->settings.config->listeners[listener_index];
+    struct stream *stream = stream_new(gate->shared->settings.loop, take_fd, &events, gate);
+    struct reply reply = server_reply_get(id);
+    struct record record;
+
+    /* Inside implicit TLS nobody could read a reply in plain. */
+    if (listener->tls != LISTENER_TLS_IMPLICIT) {
+        reply_print(&gate->shared->scratch, &reply, "");
+        stream_write(stream, text_slice(&gate->shared->scratch));
+        text_reset(&gate->shared->scratch);
+    }
+    stream_finish(&stream, TURNED_AWAY_MS);
+    counter_add(counters_of(gate), COUNTER_SESSIONS_REFUSED, 1);
+    record_init(&record);
+    record.event = RECORD_SESSION;
+    record.wall_us = clock_wall_us();
+    record.client = *peer;
+    record.listener = listener->name;
+    record.generation = gate->shared->settings.generation;
+    record.reply_code = reply.code;
+    record.close_reason = reply.reason;
+    shared_log(gate->shared, &record);
+}
+
+void gate_accept(struct gate *gate, size_t listener_index, int take_fd,
+                 const struct ip_endpoint *peer)
+{
+    const struct config *config = gate->shared->settings.config;
+    struct connection *connection;
+
+    if (gate->is_draining) {
+        turn_away(gate, listener_index, take_fd, peer, REPLY_SHUTDOWN);
+        return;
+    }
+    if (gate->connection_count >= config->max_sessions ||
+        gate->counts[listener_index] >= config->listeners[listener_index].max_sessions) {
+        turn_away(gate, listener_index, take_fd, peer, REPLY_TOO_MANY_SESSIONS);
+        return;
+    }
+    counter_add(counters_of(gate), COUNTER_SESSIONS, 1);
+    counter_add(counters_of(gate), COUNTER_SESSIONS_OPEN, 1);
+    gate->connection_count++;
+    gate->counts[listener_index]++;
+    connection = connection_new(gate->shared, listener_index, take_fd, peer, on_connection_gone,
+                                gate);
+    list_add_last(&gate->connections, connection_link(connection));
+}
+
+static void shut_down_all(struct gate *gate, bool now)
+{
+    struct list_link *link = gate->connections.next;
+
+    while (link != &gate->connections) {
+        struct list_link *next = link->next;
+
+        connection_shut_down(connection_from_link(link), now);
+        link = next;
+    }
+}
+
+static void on_drain_timeout(void *owner)
+{
+    shut_down_all(owner, true);
+}
+
+void gate_drain(struct gate *gate, uint64_t max_ms, void (*done)(void *owner), void *owner)
+{
+    gate->is_draining = true;
+    gate->on_drained = done;
+    gate->drain_owner = owner;
+    for (size_t i = 0; i < gate->shared->settings.config->backend_count; i++)
+        backend_drain(gate->shared->backends[i]);
+    loop_timer_start(&gate->drain_timer, max_ms);
+    shut_down_all(gate, false);
+    end_drain_when_empty(gate);
+}

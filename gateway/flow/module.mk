@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# flow: the life of a mail, read from top to bottom.
+noinst_LIBRARIES += libflow.a
+libflow_a_SOURCES = \
+	gateway/flow/gate.c gateway/flow/gate.h \
+	gateway/flow/connection.c gateway/flow/connection.h \
+	gateway/flow/session.c gateway/flow/session.h \
+	gateway/flow/transaction.c gateway/flow/transaction.h \
+	gateway/flow/recipients.c gateway/flow/recipients.h \
+	gateway/flow/party.h \
+	gateway/flow/account.c gateway/flow/account.h \
+	gateway/flow/route.c gateway/flow/route.h \
+	gateway/flow/shared.c gateway/flow/shared.h
+FLOW_LIBS = libflow.a $(DELIVERY_LIBS)

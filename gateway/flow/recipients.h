@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The recipients of one transaction: each RCPT of the client with its route,
+ * its verdict and the reply it got. What can be said of a recipient without
+ * its backend is said here; nothing waits.
+ */
+#ifndef POSTERN_FLOW_RECIPIENTS_H
+#define POSTERN_FLOW_RECIPIENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "evidence/facts.h"
+#include "flow/party.h"
+#include "flow/route.h"
+#include "mail/envelope.h"
+#include "verdict/decide.h"
+
+/* One RCPT, whatever became of it. */
+struct attempt {
+    struct recipient recipient;  /* owned */
+    struct route route;
+    struct verdict verdict;      /* as far as the facts went when it was last asked for */
+    struct reply reply;          /* to RCPT; when the transaction is over, the final one */
+    bool is_accepted;            /* the client was told 250 */
+};
+
+struct recipients {
+    struct attempt *attempts;    /* in the client's order; owned */
+    size_t count;
+    size_t capacity;
+    size_t accepted_count;
+};
+
+void recipients_init(struct recipients *recipients);
+void recipients_clear(struct recipients *recipients);
+
+/* Adds a copy of `recipient`. The attempt is borrowed until the next one is added. */
+struct attempt *recipients_add(struct recipients *recipients, const struct recipient *recipient);
+/* The one that was added last. */
+struct attempt *recipients_last(struct recipients *recipients);
+/*
+ * Fills in route and verdict and gives the reply: a refusal, or a success that the backend may
+ * still overrule. `facts` is brought to PHASE_RCPT for this recipient.
+ */
+struct reply recipients_judge(const struct recipients *recipients, struct attempt *attempt,
+                              const struct party *party, const struct envelope *mail,
+                              struct facts *facts);
+/* True when the backend has to say its word before the client gets its answer. */
+bool attempt_needs_backend(const struct attempt *attempt);
+/* The reply has been given. */
+void recipients_settle(struct recipients *recipients, struct attempt *attempt,
+                       const struct reply *reply);
+
+/*
+ * Decides for every accepted recipient at `phase` and says what they come to together.
+ * `*are_final`: no content could change it any more.
+ */
+enum joint_verdict recipients_decide(struct recipients *recipients, struct facts *facts,
+                                     enum phase phase, bool *are_final);
+/* The first accepted recipient whose verdict is `action`, or NULL: its rule speaks for all. */
+const struct attempt *recipients_find(const struct recipients *recipients, enum action action);
+/* All accepted ones get `reply`. */
+void recipients_reply_alike(struct recipients *recipients, const struct reply *reply);
+/*
+ * Each accepted one gets its own: a refusal by its verdict, `outcome` where it was delivered.
+ * Returns the accepted_count replies in order; the caller frees the array.
+ */
+struct reply *recipients_reply_each(struct recipients *recipients, const struct reply *outcome);
+
+#endif

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What all sessions of one gate share; see shared.h. */
+#include "flow/shared.h"
+
+#include "base/memory.h"
+
+/* A final PRDR answer has a line for each recipient; nothing of ours is longer. */
+#define SCRATCH_MAX_BYTES (1024 * 1024)
+
+/* Extensions that are ours alone: they need nothing of a backend (DESIGN section 9). */
+#define OWN_EXTENSIONS                                                                       \
+    (SERVER_PIPELINING | SERVER_SIZE | SERVER_ENHANCEDSTATUSCODES | SERVER_CHUNKING | SERVER_PRDR)
+/* Extensions that change what travels, and so need the backend's as well. */
+#define END_TO_END_EXTENSIONS (SERVER_8BITMIME | SERVER_SMTPUTF8 | SERVER_DSN)
+
+static struct server_options make_options(const struct config_listener *listener,
+                                          const char *hostname)
+{
+    return (struct server_options){
+        .hostname = listener->hostname != NULL ? listener->hostname : hostname,
+        .greeting = listener->greeting,
+        .vrfy = listener->vrfy == PROBE_HIDE ? SERVER_PROBE_HIDE : SERVER_PROBE_REFUSE,
+        .expn = listener->expn == PROBE_HIDE ? SERVER_PROBE_HIDE : SERVER_PROBE_REFUSE,
+        .line_ends = listener->bare_lf == BARE_LF_REFUSE ? DATA_LINE_ENDS_STRICT
+                                                         : DATA_LINE_ENDS_REWRITE,
+        .extensions = ~listener->withheld_extensions,
+        .is_tls_required = listener->tls == LISTENER_TLS_REQUIRED,
+        .max_recipients = (uint32_t)listener->max_recipients,
+        .max_errors = (uint32_t)listener->max_errors,
+        .max_commands_without_mail = (uint32_t)listener->max_commands_without_mail,
+        .max_data_line_bytes = listener->max_line_bytes,
+    };
+}
+
+struct shared *shared_new(const struct gate_settings *settings)
+{
+    const struct config *config = settings->config;
+    struct shared *shared = mem_new(sizeof *shared);
+
+    shared->settings = *settings;
+    shared->spool_budget.max_bytes = config->max_spool_memory_bytes;
+    text_init(&shared->scratch, SCRATCH_MAX_BYTES);
+    shared->backends = mem_new_array(config->backend_count, sizeof(*shared->backends));
+    for (size_t i = 0; i < config->backend_count; i++)
+        shared->backends[i] = backend_new(settings->loop, &config->backends[i],
+                                          settings->tls_clients[i], settings->spill,
+                                          config->hostname);
+    shared->options = mem_new_array(config->listener_count, sizeof(*shared->options));
+    shared->limits = mem_new_array(config->listener_count, sizeof(*shared->limits));
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct config_listener *listener = &config->listeners[i];
+
+        shared->options[i] = make_options(listener, config->hostname);
+        shared->limits[i].max_header_bytes = listener->max_header_bytes;
+        shared->limits[i].max_header_fields = listener->max_header_fields;
+    }
+    return shared;
+}
+
+void shared_free(struct shared **handle)
+{
+    struct shared *shared = *handle;
+
+    if (shared == NULL)
+        return;
+    for (size_t i = 0; i < shared->settings.config->backend_count; i++)
+        backend_free(&shared->backends[i]);
+    mem_free(shared->backends);
+    mem_free(shared->options);
+    mem_free(shared->limits);
+    text_clear(&shared->scratch);
+    mem_free(shared);
+    *handle = NULL;
+}
+
+struct backend *shared_get_backend(const struct shared *shared,
+                                   const struct config_backend *config)
+{
+    return shared->backends[config - shared->settings.config->backends];
+}
+
+bool shared_has_tls(const struct shared *shared, size_t listener_index)
+{
+    return shared->settings.tls_servers[listener_index] != NULL;
+}
+
+/* May mail that comes this way end up at this backend? */
+static bool reaches(const struct shared *shared, const struct config_relay *relay,
+                    const struct config_backend *backend)
+{
+    if (relay != NULL)
+        return relay->backend == backend;
+    return policy_book_reaches(shared->settings.book, backend);
+}
+
+/* The smaller of two limits of which 0 means none. */
+static uint64_t tighter_limit(uint64_t a, uint64_t b)
+{
+    if (a == 0 || b == 0)
+        return a > b ? a : b;
+    return a < b ? a : b;
+}
+
+struct shared_offer shared_offer_for(const struct shared *shared, size_t listener_index,
+                                     const struct config_relay *relay)
+{
+    const struct config *config = shared->settings.config;
+    unsigned int end_to_end = END_TO_END_EXTENSIONS;
+    uint64_t largest_backend = 0;
+    bool is_unlimited = false;
+    uint64_t policy_limit;
+
+    for (size_t i = 0; i < config->backend_count; i++) {
+        uint64_t limit;
+
+        if (!reaches(shared, relay, &config->backends[i]))
+            continue;
+        end_to_end &= backend_extensions(shared->backends[i]);
+        limit = backend_max_size(shared->backends[i]);
+        is_unlimited = is_unlimited || limit == 0;
+        if (limit > largest_backend)
+            largest_backend = limit;
+    }
+    if (relay != NULL)
+        policy_limit = policy_book_get_relay(shared->settings.book, relay)->max_size_bytes;
+    else
+        policy_limit = policy_book_largest_size(shared->settings.book);
+    return (struct shared_offer){
+        .extensions = OWN_EXTENSIONS | end_to_end |
+                      (shared_has_tls(shared, listener_index) ? SERVER_STARTTLS : 0),
+        .max_size_bytes = tighter_limit(policy_limit, is_unlimited ? 0 : largest_backend),
+    };
+}
+
+void shared_log(const struct shared *shared, const struct record *record)
+{
+    struct text lines;
+
+    text_init(&lines, RECORD_MAX_BYTES * 64);
+    record_print(&lines, record, &shared->settings.style);
+    log_ring_write(shared->settings.log, text_slice(&lines));
+    text_clear(&lines);
+}

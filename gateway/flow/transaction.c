@@ -1,0 +1,575 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One transaction; see transaction.h. In the order of its life:
+ *
+ *   transaction_new, transaction_add_recipient (route, policy, backend),
+ *   transaction_start_content, transaction_take_content (spool, spill),
+ *   transaction_finish -> SETTLING -> DECIDING -> DELIVERING -> DONE,
+ *   transaction_free.
+ */
+#include "flow/transaction.h"
+
+#include <stdio.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/memory.h"
+#include "delivery/forward.h"
+#include "flow/account.h"
+#include "flow/recipients.h"
+#include "mail/mailbox.h"
+#include "mail/message.h"
+#include "smtp/server_replies.h"
+#include "verdict/decide.h"
+#include "verdict/stamp.h"
+
+/* A message may have this much in memory before the disk is asked to help ... */
+#define SPILL_FROM_BYTES (256 * 1024)
+/* ... and while the disk works, this much before the client has to wait. */
+#define PAUSE_FROM_BYTES (1024 * 1024)
+/* Recipients that one transaction may try, for each that it may have. */
+#define ATTEMPTS_PER_RECIPIENT 2
+
+struct transaction {
+    /* Identity. */
+    char id[ID_LENGTH + 12];
+    struct party party;  /* lent parts of the session */
+    const struct transaction_events *events;
+    void *owner;
+    /* State. */
+    enum transaction_state state;
+    struct envelope mail;            /* sender and parameters; recipients when it is delivered */
+    struct facts facts;
+    const struct effective_policy *policy; /* of the first accepted recipient; NULL before */
+    struct backend *backend;         /* likewise */
+    struct recipients recipients;
+    struct message_limits limits;
+    bool has_message;                /* `message` is initialised */
+    bool is_disk_lost;               /* the spool could not be written: nothing may be accepted */
+    struct message message;
+    struct mailbox_list from;        /* of header From, once the message is complete */
+    uint64_t dot_ms;                 /* when the end of data came; 0 before */
+    /* In flight. */
+    struct forward *forward;
+    struct spill_job *spill_job;
+    struct log_ring_slot *log_slot;
+    struct loop_task decide_task;
+    struct loop_timer budget_timer;
+    /* Results. */
+    struct reply final;
+    struct account account;          /* the line to be */
+};
+
+static const struct config_listener *listener_of(const struct transaction *transaction)
+{
+    return &transaction->party.shared->settings.config
+                ->listeners[transaction->party.listener_index];
+}
+
+/* The only assignment of the state. */
+static void enter(struct transaction *transaction, enum transaction_state state)
+{
+    transaction->state = state;
+}
+
+static void decide_and_deliver(void *owner);
+static void on_budget_spent(void *owner);
+
+/* ---- Life begins. */
+
+struct transaction *transaction_new(const struct party *party,
+                                    const struct envelope *mail, unsigned int number,
+                                    const struct transaction_events *events, void *owner)
+{
+    struct transaction *transaction = mem_new(sizeof *transaction);
+
+    snprintf(transaction->id, sizeof transaction->id, "%s-%u", party->session_id, number);
+    transaction->party = *party;
+    transaction->events = events;
+    transaction->owner = owner;
+    envelope_copy_sender(&transaction->mail, mail);
+    recipients_init(&transaction->recipients);
+    transaction->facts = *party->facts;
+    transaction->facts.phase = PHASE_MAIL;
+    transaction->facts.sender = &transaction->mail.sender;
+    transaction->facts.announced_size_bytes = mail->has_size ? mail->size_bytes : 0;
+    loop_task_init(&transaction->decide_task, decide_and_deliver, transaction);
+    loop_timer_init(&transaction->budget_timer, party->shared->settings.loop, on_budget_spent,
+                    transaction);
+    account_init(&transaction->account, party, transaction->id);
+    account_set_mail(&transaction->account, &transaction->mail);
+    enter(transaction, TRANSACTION_OPEN);
+    counter_add(party->shared->settings.counters, COUNTER_TRANSACTIONS, 1);
+    return transaction;
+}
+
+const char *transaction_id(const struct transaction *transaction)
+{
+    return transaction->id;
+}
+
+bool transaction_is_committed(const struct transaction *transaction)
+{
+    return transaction->state == TRANSACTION_DELIVERING &&
+           forward_has_sent_dot(transaction->forward);
+}
+
+/* ---- Recipients. */
+
+/* The client gets `reply`; the first accepted recipient sets policy and backend for all. */
+static void settle(struct transaction *transaction, struct attempt *attempt,
+                   const struct reply *reply)
+{
+    recipients_settle(&transaction->recipients, attempt, reply);
+    account_on_recipient(&transaction->account, &attempt->verdict, reply);
+    if (!attempt->is_accepted || transaction->policy != NULL)
+        return;
+    transaction->policy = attempt->route.policy;
+    transaction->backend = attempt->route.backend;
+    account_set_route(&transaction->account, transaction->policy);
+}
+
+static enum server_reply reply_for_class(enum forward_class class, enum server_reply success)
+{
+    switch (class) {
+    case FORWARD_OK: return success;
+    case FORWARD_UNKNOWN_USER: return REPLY_RECIPIENT_UNKNOWN;
+    case FORWARD_MAILBOX_FULL: return REPLY_MAILBOX_FULL;
+    case FORWARD_REFUSED: return REPLY_BACKEND_REFUSED;
+    case FORWARD_TOO_LARGE: return REPLY_BACKEND_TOO_LARGE;
+    case FORWARD_DEFERRED: return REPLY_BACKEND_DEFERRED;
+    case FORWARD_UNREACHABLE: return REPLY_BACKEND_UNREACHABLE;
+    case FORWARD_BUSY: return REPLY_BACKEND_BUSY;
+    case FORWARD_BROKEN: return REPLY_BACKEND_UNREACHABLE;
+    case FORWARD_NEEDS_8BITMIME: return REPLY_NEEDS_8BITMIME;
+    case FORWARD_NEEDS_SMTPUTF8: return REPLY_NEEDS_SMTPUTF8;
+    case FORWARD_LOST: return REPLY_BACKEND_LOST;
+    case FORWARD_WITHDRAWN: return REPLY_INTERNAL; /* nobody is there to read it */
+    }
+    return REPLY_INTERNAL;
+}
+
+static void on_forward_recipient(void *owner, const struct forward_answer *answer)
+{
+    struct transaction *transaction = owner;
+    struct reply reply = server_reply_get(reply_for_class(answer->class, REPLY_RECIPIENT_OK));
+
+    account_on_backend(&transaction->account, answer);
+    settle(transaction, recipients_last(&transaction->recipients), &reply);
+    enter(transaction, TRANSACTION_OPEN);
+    transaction->events->on_recipient(transaction->owner, &reply);
+}
+
+static void on_forward_outcome(void *owner, const struct forward_answer *answer);
+static bool may_send_dot(void *owner);
+
+static const struct forward_events forward_events = {
+    .on_recipient = on_forward_recipient,
+    .on_outcome = on_forward_outcome,
+    .may_send_dot = may_send_dot,
+};
+
+static void start_forward(struct transaction *transaction, struct backend *backend)
+{
+    transaction->forward = forward_start(backend, &transaction->mail,
+                                         transaction->party.identity, &forward_events,
+                                         transaction);
+}
+
+bool transaction_add_recipient(struct transaction *transaction, const struct recipient *recipient,
+                               struct reply *answer)
+{
+    struct attempt *attempt;
+
+    if (transaction->recipients.count >=
+        listener_of(transaction)->max_recipients * ATTEMPTS_PER_RECIPIENT) {
+        *answer = server_reply_get(REPLY_TOO_MANY_RECIPIENTS);
+        return true;
+    }
+    attempt = recipients_add(&transaction->recipients, recipient);
+    *answer = recipients_judge(&transaction->recipients, attempt, &transaction->party,
+                               &transaction->mail, &transaction->facts);
+    if (!reply_is_success(answer) || !attempt_needs_backend(attempt)) {
+        settle(transaction, attempt, answer);
+        return true;
+    }
+    if (transaction->forward == NULL)
+        start_forward(transaction, attempt->route.backend);
+    enter(transaction, TRANSACTION_ASKING);
+    forward_add_recipient(transaction->forward, &attempt->recipient);
+    return false;
+}
+
+/* ---- Content. */
+
+/* The refusal that the first recipient with this verdict gets speaks for all. */
+static struct reply refusal(struct transaction *transaction, enum action action)
+{
+    const struct verdict *verdict = &recipients_find(&transaction->recipients, action)->verdict;
+
+    account_set_verdict(&transaction->account, verdict);
+    return verdict_reply(verdict);
+}
+
+struct reply transaction_start_content(struct transaction *transaction)
+{
+    bool are_final;
+    enum joint_verdict joint = recipients_decide(&transaction->recipients,
+                                                 &transaction->facts, PHASE_DATA, &are_final);
+
+    transaction->account.content_from_ms = clock_monotonic_ms();
+    if (are_final && joint == JOINT_REJECT)
+        return refusal(transaction, ACTION_REJECT);
+    if (are_final && joint == JOINT_TEMPFAIL)
+        return refusal(transaction, ACTION_TEMPFAIL);
+    return server_reply_get(REPLY_START_CONTENT);
+}
+
+static bool is_spill_wanted(const struct transaction *transaction)
+{
+    return transaction->spill_job == NULL &&
+           spool_memory_bytes(&transaction->message.spool) >= SPILL_FROM_BYTES;
+}
+
+static void start_spill(struct transaction *transaction);
+
+static void on_spilled(void *owner, enum spill_result result)
+{
+    struct transaction *transaction = owner;
+
+    transaction->spill_job = NULL;
+    if (result != SPILL_DONE)
+        transaction->is_disk_lost = true;
+    else if (is_spill_wanted(transaction))
+        start_spill(transaction);
+    if (transaction->state == TRANSACTION_SETTLING && transaction->spill_job == NULL)
+        loop_defer(transaction->party.shared->settings.loop, &transaction->decide_task);
+    else if (transaction->state == TRANSACTION_CONTENT && !transaction_wants_pause(transaction))
+        transaction->events->on_room(transaction->owner);
+}
+
+static void start_spill(struct transaction *transaction)
+{
+    transaction->spill_job = spill_write_start(transaction->party.shared->settings.spill,
+                                               &transaction->message.spool, on_spilled,
+                                               transaction);
+}
+
+static enum server_reply reply_for_problem(enum message_problem problem)
+{
+    switch (problem) {
+    case MESSAGE_OK: return REPLY_OK;
+    case MESSAGE_TOO_LARGE: return REPLY_MESSAGE_TOO_LARGE;
+    case MESSAGE_HEADER_TOO_LARGE: return REPLY_HEADER_TOO_LARGE;
+    case MESSAGE_NO_MEMORY: return REPLY_NO_SPACE;
+    }
+    return REPLY_INTERNAL;
+}
+
+/* The smaller of what the policy and the backend take; 0 for no limit. */
+static uint64_t content_limit(const struct transaction *transaction)
+{
+    uint64_t policy_limit = transaction->policy->max_size_bytes;
+    uint64_t backend_limit = backend_max_size(transaction->backend);
+
+    if (policy_limit == 0 || (backend_limit > 0 && backend_limit < policy_limit))
+        return backend_limit;
+    return policy_limit;
+}
+
+static void open_message(struct transaction *transaction)
+{
+    struct shared *shared = transaction->party.shared;
+
+    transaction->limits = shared->limits[transaction->party.listener_index];
+    transaction->limits.max_bytes = content_limit(transaction);
+    message_init(&transaction->message, &transaction->limits, &shared->spool_budget);
+    transaction->has_message = true;
+    enter(transaction, TRANSACTION_CONTENT);
+}
+
+bool transaction_take_content(struct transaction *transaction, struct slice content,
+                              struct reply *answer)
+{
+    enum message_problem problem;
+
+    if (!transaction->has_message)
+        open_message(transaction);
+    counter_add(transaction->party.shared->settings.counters, COUNTER_BYTES_IN, content.length);
+    problem = transaction->is_disk_lost ? MESSAGE_NO_MEMORY
+                                        : message_append(&transaction->message, content);
+    if (problem != MESSAGE_OK) {
+        *answer = server_reply_get(reply_for_problem(problem));
+        transaction_on_content_refused(transaction, answer);
+        return false;
+    }
+    if (is_spill_wanted(transaction))
+        start_spill(transaction);
+    return true;
+}
+
+bool transaction_wants_pause(const struct transaction *transaction)
+{
+    return transaction->spill_job != NULL &&
+           spool_memory_bytes(&transaction->message.spool) >= PAUSE_FROM_BYTES;
+}
+
+/* ---- The end of data: decide, deliver, reply. */
+
+/* Writes the line and forgets what is in flight. The verdict is that of the log. */
+static void conclude(struct transaction *transaction, enum record_verdict verdict,
+                     const struct reply *reply)
+{
+    loop_timer_cancel(&transaction->budget_timer);
+    loop_task_cancel(&transaction->decide_task);
+    if (transaction->forward != NULL)
+        forward_cancel(&transaction->forward);
+    transaction->final = *reply;
+    enter(transaction, TRANSACTION_DONE);
+    account_set_end(&transaction->account, verdict, reply);
+    for (size_t i = 0; i < transaction->recipients.count; i++) {
+        const struct attempt *attempt = &transaction->recipients.attempts[i];
+
+        account_add_recipient(&transaction->account, &attempt->recipient.address, &attempt->reply);
+    }
+    account_write(&transaction->account, &transaction->log_slot);
+}
+
+static enum record_verdict verdict_of_reply(const struct reply *reply)
+{
+    return reply_is_success(reply)     ? RECORD_VERDICT_ACCEPT
+           : reply_is_temporary(reply) ? RECORD_VERDICT_TEMPFAIL
+                                       : RECORD_VERDICT_REJECT;
+}
+
+/* The end for a client that is there to hear it. Nothing may touch the transaction afterwards. */
+static void answer_all(struct transaction *transaction, enum record_verdict verdict,
+                       const struct reply *reply)
+{
+    struct reply overall = *reply;
+
+    recipients_reply_alike(&transaction->recipients, reply);
+    conclude(transaction, verdict, reply);
+    transaction->events->on_final(transaction->owner, &overall, NULL, 0);
+}
+
+/* The same where some were refused and the client can be told of each (PRDR). */
+static void answer_each(struct transaction *transaction, const struct reply *outcome)
+{
+    struct reply *each = recipients_reply_each(&transaction->recipients, outcome);
+    struct reply overall = *outcome;
+
+    conclude(transaction, RECORD_VERDICT_ACCEPT, outcome);
+    transaction->events->on_final(transaction->owner, &overall, each,
+                                  transaction->recipients.accepted_count);
+    mem_free(each);
+}
+
+static void answer_with(struct transaction *transaction, enum server_reply id)
+{
+    struct reply reply = server_reply_get(id);
+
+    answer_all(transaction, verdict_of_reply(&reply), &reply);
+}
+
+static void on_forward_outcome(void *owner, const struct forward_answer *answer)
+{
+    struct transaction *transaction = owner;
+    struct reply reply = server_reply_get(reply_for_class(answer->class, REPLY_MESSAGE_ACCEPTED));
+
+    account_on_backend(&transaction->account, answer);
+    if (answer->class == FORWARD_OK &&
+        recipients_find(&transaction->recipients, ACTION_REJECT) != NULL) {
+        answer_each(transaction, &reply);
+        return;
+    }
+    answer_all(transaction,
+               answer->class == FORWARD_LOST        ? RECORD_VERDICT_UNKNOWN
+               : answer->class == FORWARD_WITHDRAWN ? RECORD_VERDICT_ABORT
+                                                    : verdict_of_reply(&reply),
+               &reply);
+}
+
+static bool may_send_dot(void *owner)
+{
+    const struct transaction *transaction = owner;
+
+    return !transaction->events->client_has_left(transaction->owner);
+}
+
+static void on_budget_spent(void *owner)
+{
+    struct transaction *transaction = owner;
+
+    /* With our dot out, the outcome is the backend's, and its own deadline ends the waiting. */
+    if (!transaction_is_committed(transaction))
+        answer_with(transaction, REPLY_BUDGET_SPENT);
+}
+
+/* The line that stands in the log if this process dies before it can write a better one. */
+static bool reserve_log(struct transaction *transaction)
+{
+    transaction->log_slot = account_reserve(&transaction->account);
+    return transaction->log_slot != NULL;
+}
+
+static void stamp(struct transaction *transaction)
+{
+    const struct verdict *verdict = &recipients_find(&transaction->recipients, ACTION_ACCEPT)->verdict;
+    struct stamp stamp = {
+        .facts = &transaction->facts,
+        .hostname = transaction->party.shared->settings.config->hostname,
+        .id = transaction->id,
+        .tls_cipher = transaction->party.tls_cipher,
+        .is_smtputf8 = transaction->mail.is_smtputf8,
+        .wall_us = clock_wall_us(),
+        .tags = verdict->tags,
+        .tag_count = verdict->tag_count,
+    };
+
+    /* Only a sole recipient is named: several must not learn of each other. */
+    if (transaction->recipients.accepted_count > 1)
+        transaction->facts.recipient = NULL;
+    stamp_message(&transaction->message, &stamp);
+}
+
+static void deliver(struct transaction *transaction)
+{
+    uint64_t spent_ms = clock_monotonic_ms() - transaction->dot_ms;
+    uint64_t budget_ms = listener_of(transaction)->post_dot_budget_ms;
+
+    if (!reserve_log(transaction)) {
+        answer_with(transaction, REPLY_LOG_FULL);
+        return;
+    }
+    for (size_t i = 0; i < transaction->recipients.count; i++) {
+        const struct attempt *attempt = &transaction->recipients.attempts[i];
+
+        if (attempt->is_accepted && attempt->verdict.action == ACTION_ACCEPT)
+            envelope_add_recipient(&transaction->mail, &attempt->recipient);
+    }
+    stamp(transaction);
+    if (transaction->forward == NULL)
+        start_forward(transaction, transaction->backend);
+    enter(transaction, TRANSACTION_DELIVERING);
+    loop_timer_start(&transaction->budget_timer, budget_ms > spent_ms ? budget_ms - spent_ms : 0);
+    forward_deliver(transaction->forward, &transaction->mail, &transaction->message);
+}
+
+static void decide_and_deliver(void *owner)
+{
+    struct transaction *transaction = owner;
+    struct reply reply;
+    bool are_final;
+
+    enter(transaction, TRANSACTION_DECIDING);
+    if (transaction->is_disk_lost) {
+        answer_with(transaction, REPLY_NO_SPACE);
+        return;
+    }
+    if (stamp_is_loop(&transaction->message,
+                      transaction->party.shared->settings.config->hostname)) {
+        answer_with(transaction, REPLY_LOOP);
+        return;
+    }
+    switch (recipients_decide(&transaction->recipients, &transaction->facts, PHASE_MESSAGE,
+                              &are_final)) {
+    case JOINT_DELIVER:
+        account_set_verdict(&transaction->account,
+                            &recipients_find(&transaction->recipients, ACTION_ACCEPT)->verdict);
+        deliver(transaction);
+        return;
+    case JOINT_DISCARD:
+        account_set_verdict(&transaction->account,
+                            &recipients_find(&transaction->recipients, ACTION_DISCARD)->verdict);
+        reply = server_reply_get(REPLY_MESSAGE_ACCEPTED);
+        answer_all(transaction, RECORD_VERDICT_DISCARD, &reply);
+        return;
+    case JOINT_REJECT:
+        reply = refusal(transaction, ACTION_REJECT);
+        break;
+    case JOINT_TEMPFAIL:
+        reply = refusal(transaction, ACTION_TEMPFAIL);
+        break;
+    case JOINT_MIXED_REJECT:
+        if (transaction->party.is_prdr && recipients_find(&transaction->recipients, ACTION_ACCEPT) != NULL) {
+            deliver(transaction);
+            return;
+        }
+        reply = server_reply_get(REPLY_MIXED_SPLIT);
+        break;
+    }
+    answer_all(transaction, verdict_of_reply(&reply), &reply);
+}
+
+static void read_author(struct transaction *transaction)
+{
+    const struct header_field *from =
+        message_find_field(&transaction->message, SLICE("From"), 0);
+
+    if (from != NULL)
+        mailbox_list_parse(&transaction->from,
+                           message_field_value(&transaction->message, from));
+}
+
+void transaction_finish(struct transaction *transaction)
+{
+    if (!transaction->has_message)
+        open_message(transaction);
+    transaction->dot_ms = clock_monotonic_ms();
+    message_end(&transaction->message);
+    read_author(transaction);
+    transaction->facts.message = &transaction->message;
+    transaction->facts.from = &transaction->from;
+    account_set_message(&transaction->account, &transaction->message, &transaction->from,
+                        transaction->dot_ms);
+    enter(transaction, TRANSACTION_SETTLING);
+    if (transaction->spill_job == NULL)
+        loop_defer(transaction->party.shared->settings.loop, &transaction->decide_task);
+}
+
+void transaction_on_content_refused(struct transaction *transaction, const struct reply *reply)
+{
+    recipients_reply_alike(&transaction->recipients, reply);
+    conclude(transaction, verdict_of_reply(reply), reply);
+}
+
+void transaction_on_reply_lost(struct transaction *transaction)
+{
+    account_write_reply_lost(&transaction->account);
+}
+
+/* ---- Life ends. */
+
+/* Given up before its end of data: all refused is a refusal, anything else the client's choice. */
+static void conclude_early(struct transaction *transaction, const char *reason)
+{
+    struct reply reply = { .code = 0, .enhanced = "", .text = "", .reason = reason };
+
+    if (transaction->recipients.accepted_count == 0 && transaction->recipients.count > 0) {
+        reply = recipients_last(&transaction->recipients)->reply;
+        conclude(transaction, verdict_of_reply(&reply), &reply);
+    } else {
+        conclude(transaction, RECORD_VERDICT_ABORT, &reply);
+    }
+}
+
+void transaction_free(struct transaction **handle, const char *reason)
+{
+    struct transaction *transaction = *handle;
+
+    if (transaction == NULL)
+        return;
+    if (transaction->state != TRANSACTION_DONE)
+        conclude_early(transaction, reason);
+    if (transaction->spill_job != NULL)
+        spill_cancel(&transaction->spill_job);
+    if (transaction->has_message)
+        message_clear(&transaction->message);
+    mailbox_list_clear(&transaction->from);
+    recipients_clear(&transaction->recipients);
+    envelope_clear(&transaction->mail);
+    account_clear(&transaction->account);
+    mem_free(transaction);
+    *handle = NULL;
+}
