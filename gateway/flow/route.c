@@ -9,12 +9,26 @@
  */
 #include "flow/route.h"
 
+/*
+ * <postmaster> without a domain must be taken (RFC 5321 4.5.1): it is ours by the gateway's own
+ * name, else by the first domain block.
+ */
+static const struct effective_policy *find_postmaster_policy(const struct shared *shared)
+{
+    const struct policy_book *book = shared->settings.book;
+    const struct effective_policy *policy =
+        policy_book_find_domain(book, slice_from(shared->settings.config->hostname));
+
+    if (policy == NULL)
+        policy = policy_book_at(book, 0);
+    return policy != NULL && policy->domain[0] != '\0' ? policy : NULL;
+}
+
 static const struct effective_policy *find_policy(const struct shared *shared,
                                                   const struct config_relay *relay,
                                                   const struct address *recipient)
 {
     const struct policy_book *book = shared->settings.book;
-    const struct effective_policy *policy;
 
     if (relay != NULL)
         return policy_book_get_relay(book, relay);
@@ -22,9 +36,7 @@ static const struct effective_policy *find_policy(const struct shared *shared,
         return NULL;
     if (recipient->domain_length > 0)
         return policy_book_find_domain(book, address_domain(recipient));
-    /* <postmaster> alone must be taken (RFC 5321 4.5.1): it is ours by the gateway's own name. */
-    policy = policy_book_find_domain(book, slice_from(shared->settings.config->hostname));
-    return policy != NULL ? policy : policy_book_get_first(book);
+    return find_postmaster_policy(shared);
 }
 
 static bool is_routed_by_old_servers(const struct address *recipient)

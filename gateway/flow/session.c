@@ -190,6 +190,10 @@ static enum session_step on_data(struct session *session, struct text *out)
     struct reply reply = transaction_start_content(session->transaction);
 
     answer(session, &reply, out);
+    if (!server_dialogue_has_transaction(&session->dialogue)) {
+        transaction_on_content_refused(session->transaction, &reply);
+        end_transaction(session, "");
+    }
     return SESSION_STEP_GO_ON;
 }
 
@@ -210,11 +214,11 @@ static enum session_step on_end_of_data(struct session *session)
     return wait_for_transaction(session);
 }
 
-/* Content that the dialogue itself refused (a bare LF, a broken chunk), or RSET. */
+/* RSET, or content that was refused (too large, a bare LF) and has been answered by now. */
 static enum session_step on_reset(struct session *session)
 {
-    if (session->transaction != NULL && session->dialogue.refusal.code != 0)
-        transaction_on_content_refused(session->transaction, &session->dialogue.refusal);
+    if (session->transaction != NULL && !reply_is_success(&session->dialogue.own_reply))
+        transaction_on_content_refused(session->transaction, &session->dialogue.own_reply);
     end_transaction(session, "reset");
     return SESSION_STEP_GO_ON;
 }

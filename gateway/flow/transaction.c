@@ -502,23 +502,13 @@ static void decide_and_deliver(void *owner)
     answer_all(transaction, verdict_of_reply(&reply), &reply);
 }
 
-static void read_author(struct transaction *transaction)
-{
-    const struct header_field *from =
-        message_find_field(&transaction->message, SLICE("From"), 0);
-
-    if (from != NULL)
-        mailbox_list_parse(&transaction->from,
-                           message_field_value(&transaction->message, from));
-}
-
 void transaction_finish(struct transaction *transaction)
 {
     if (!transaction->has_message)
         open_message(transaction);
     transaction->dot_ms = clock_monotonic_ms();
     message_end(&transaction->message);
-    read_author(transaction);
+    facts_parse_from(&transaction->from, &transaction->message);
     transaction->facts.message = &transaction->message;
     transaction->facts.from = &transaction->from;
     account_set_message(&transaction->account, &transaction->message, &transaction->from,
@@ -530,6 +520,8 @@ void transaction_finish(struct transaction *transaction)
 
 void transaction_on_content_refused(struct transaction *transaction, const struct reply *reply)
 {
+    if (transaction->state == TRANSACTION_DONE)
+        return;
     recipients_reply_alike(&transaction->recipients, reply);
     conclude(transaction, verdict_of_reply(reply), reply);
 }

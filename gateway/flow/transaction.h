@@ -72,8 +72,8 @@ bool transaction_wants_pause(const struct transaction *transaction);
 /* All content has come. on_final follows. */
 void transaction_finish(struct transaction *transaction);
 /*
- * The client's own mistake ended the content (a bare LF, say), and was answered with `reply`
- * already: only the log is left to do.
+ * The content was refused (too large, a bare LF) and answered with `reply`, or will be once it has
+ * been swallowed: only the log is left to do. Harmless when that is done.
  */
 void transaction_on_content_refused(struct transaction *transaction, const struct reply *reply);
 /* The final reply could not be sent: a line says so. Only when DONE. */
