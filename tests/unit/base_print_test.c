@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* base/: what people read and write (escape, number, log). */
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "base/clock.h"
 #include "base/escape.h"
 #include "base/log.h"
 #include "base/number.h"
@@ -418,6 +421,26 @@ START_TEST(log_levels_have_names)
 }
 END_TEST
 
+START_TEST(log_without_a_sink_writes_logfmt_to_stderr)
+{
+    uint64_t now = 1709210096987654;
+    FILE *file = tmpfile();
+    char line[200] = "";
+
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq(dup2(fileno(file), STDERR_FILENO), STDERR_FILENO);
+    log_set_sink(NULL, NULL);
+    clock_set_source(&now);
+    log_warning("worker-died", "pid %d: \"%s\"", 7, "x\n");
+    clock_set_source(NULL);
+    rewind(file);
+    ck_assert_uint_gt(fread(line, 1, sizeof line - 1, file), 0);
+    ck_assert_str_eq(line, "ts=2024-02-29T12:34:56.987Z event=worker-died level=warning "
+                           "text=\"pid 7: \\\"x\\x0a\\\"\"\n");
+    fclose(file);
+}
+END_TEST
+
 static Suite *print_suite(void)
 {
     Suite *suite = suite_create("base: escape, number, log");
@@ -440,6 +463,7 @@ static Suite *print_suite(void)
     tcase_add_test(log, log_level_drops_what_lies_above_it);
     tcase_add_test(log, log_message_is_cut_at_2000_bytes_and_never_inside_an_escape);
     tcase_add_test(log, log_levels_have_names);
+    tcase_add_test(log, log_without_a_sink_writes_logfmt_to_stderr);
     suite_add_tcase(suite, escape);
     suite_add_tcase(suite, number);
     suite_add_tcase(suite, log);
