@@ -14,6 +14,12 @@
 
 #include "base/slice.h"
 
+/*
+ * A sensible max_line_bytes. Senders may use 1000 (RFC 5321 4.5.3.1.6), yet real mail has longer
+ * lines, and what passes through unchanged costs us nothing; the backend has its own word.
+ */
+#define DATA_DEFAULT_MAX_LINE_BYTES 65536
+
 /* What a bare LF in DATA gets. Bare CR and NUL are always refused. */
 enum data_line_ends {
     DATA_LINE_ENDS_STRICT,  /* the message is refused once it has ended */
@@ -25,7 +31,7 @@ enum data_problem {
     DATA_BARE_CR,
     DATA_BARE_LF,
     DATA_NUL,
-    DATA_LINE_TOO_LONG, /* longer than max_line_bytes (RFC 5321 4.5.3.1.6 allows senders 1000) */
+    DATA_LINE_TOO_LONG, /* longer than max_line_bytes */
 };
 
 enum data_step {
@@ -44,25 +50,30 @@ enum data_state {
 };
 
 struct data_reader {
-    enum data_state state;
+    /* Settings. */
     enum data_line_ends line_ends;
-    enum data_problem problem;  /* the first one; content after it is worthless but still read */
-    size_t line_length;         /* bytes of the line so far, over pieces */
-    size_t max_line_bytes;      /* 0 for no limit */
-    bool is_chunked;            /* BDAT: no dots, bare LF is always normalised */
+    bool is_chunked;           /* BDAT: no dots, bare LF is always normalised */
+    size_t max_line_bytes;     /* CRLF included; 0 for no limit */
+    /* State. */
+    enum data_state state;
+    size_t line_length;        /* bytes of the line so far, over pieces, without its end */
+    /* Result. */
+    enum data_problem problem; /* the first one; from there on no pieces are given */
 };
 
 void data_reader_init(struct data_reader *reader, enum data_line_ends line_ends,
                       size_t max_line_bytes, bool is_chunked);
 /*
- * Reads from `input`; `*used` says how far. `*piece` is borrowed from the input or static. A CR at
- * the very end of a piece of input is held back until the next byte tells what it is.
+ * Reads from `input`, at most up to the end of one piece; `*used` says how far. A piece may span
+ * many lines. It is borrowed from the input, or static. A CR at the very end of the input is held
+ * back until the next byte tells what it is. Behind a problem the rest is read for its end only.
+ * Not to be called again behind DATA_STEP_END.
  */
 enum data_step data_reader_feed(struct data_reader *reader, struct slice input, size_t *used,
                                 struct slice *piece);
 /*
  * The last chunk has ended: gives what was held back (a final CR is a bare CR), and CRLF where the
- * content did not end with one.
+ * content did not end with one. Look at `problem` afterwards.
  */
 struct slice data_reader_finish(struct data_reader *reader);
 
