@@ -37,8 +37,8 @@ static void expect_pattern(const struct spool *spool)
 
         ck_assert_uint_gt(run.length, 0);
         for (size_t i = 0; i < run.length; i++)
-            ck_assert_msg(run.data[i] == pattern_at(offset + i), "wrong byte at %llu",
-                          (unsigned long long)(offset + i));
+            if (run.data[i] != pattern_at(offset + i))
+                ck_abort_msg("wrong byte at %llu", (unsigned long long)(offset + i));
         offset += run.length;
     }
     ck_assert_uint_eq(offset, spool->length);

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the loop gives to the rest of net/ and to nobody else: the door to libevent. */
+#ifndef POSTERN_NET_LOOP_INTERNAL_H
+#define POSTERN_NET_LOOP_INTERNAL_H
+
+#include <stddef.h>
+
+#include "net/loop.h"
+
+struct event_base;
+
+struct event_base *loop_base(struct loop *loop);
+
+/* Every callback from libevent calls this first: the turn, and its clock, begin with it. */
+void loop_enter_turn(struct loop *loop);
+
+/* Like loop_defer, but after all of it: when everyone has written what they will this turn. */
+void loop_defer_flush(struct loop *loop, struct loop_task *task);
+
+/* `task` runs in loop_free, unless cancelled before: for what belongs to the loop alone. */
+void loop_run_at_end(struct loop *loop, struct loop_task *task);
+
+/*
+ * One buffer for whoever reads at this moment; what is in it after the turn is lost. Big enough
+ * for what a stream may keep unconsumed and one read more.
+ */
+#define LOOP_SHARED_BUFFER_BYTES 131072
+char *loop_shared_buffer(struct loop *loop);
+
+#endif

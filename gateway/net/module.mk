@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# net: the event loop and everything that waits on a descriptor. The only folder
+# that includes libevent and libssl.
+noinst_LIBRARIES += libnet.a
+libnet_a_SOURCES = \
+	gateway/net/loop.c gateway/net/loop.h gateway/net/loop_internal.h \
+	gateway/net/output.c gateway/net/output.h \
+	gateway/net/stream.c gateway/net/stream.h gateway/net/stream_internal.h \
+	gateway/net/stream_output.c gateway/net/stream_tls.c \
+	gateway/net/tls.c gateway/net/tls.h gateway/net/tls_internal.h \
+	gateway/net/listener.c gateway/net/listener.h \
+	gateway/net/spill.c gateway/net/spill.h
+libnet_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(OPENSSL_CFLAGS)
+# What a program that links libnet.a needs, base/ and mail/ included.
+NET_LIBS = libnet.a $(LIBEVENT_LIBS) -lssl $(MAIL_LIBS)
+
+UNIT_TESTS += unit-net unit-stream
+unit_net_SOURCES = tests/unit/net_test.c tests/unit/unit.h tests/unit/net_unit.h
+unit_net_LDADD = $(NET_LIBS) $(CHECK_LIBS)
+unit_stream_SOURCES = tests/unit/stream_test.c tests/unit/unit.h tests/unit/net_unit.h
+unit_stream_LDADD = $(NET_LIBS) $(CHECK_LIBS)
