@@ -12,15 +12,20 @@
 #include <stdint.h>
 
 #include "base/ip.h"
-#include "base/map.h"
 #include "config/diagnostics.h"
+#include "config/name_set.h"
 #include "config/sources.h"
 #include "config/syntax.h"
 
 enum mode { MODE_ENFORCE, MODE_SHADOW };
 
 enum listener_role { ROLE_INBOUND, ROLE_SUBMISSION };
-enum listener_tls { LISTENER_TLS_OFF, LISTENER_TLS_OPTIONAL, LISTENER_TLS_REQUIRED, LISTENER_TLS_IMPLICIT };
+enum listener_tls {
+    LISTENER_TLS_OFF,
+    LISTENER_TLS_OPTIONAL,
+    LISTENER_TLS_REQUIRED,
+    LISTENER_TLS_IMPLICIT, /* from the first byte on */
+};
 enum probe_answer { PROBE_HIDE, PROBE_REFUSE }; /* 252 or 502 */
 enum bare_lf { BARE_LF_REFUSE, BARE_LF_REWRITE };
 enum mixed { MIXED_SPLIT, MIXED_HOLD };
@@ -39,7 +44,7 @@ struct config_listener {
     const char *policy;         /* for role submission; NULL for inbound */
     struct config_backend *backend; /* likewise */
     const char *hostname;       /* of the greeting; the gateway's unless set */
-    const char *greeting;       /* "ESMTP" */
+    const char *greeting;       /* behind the hostname: "ESMTP" */
     enum probe_answer vrfy;
     enum probe_answer expn;
     enum bare_lf bare_lf;
@@ -70,13 +75,18 @@ struct config_relay {
 
 struct config_certificate {
     struct position at;
-    const char **names;
+    const char **names;         /* in mail/domain.h's one form, or "*." and such a one */
     size_t name_count;
     const char *chain_path;
     const char *key_path;
 };
 
-enum backend_tls { BACKEND_TLS_OFF, BACKEND_TLS_OPTIONAL, BACKEND_TLS_REQUIRED, BACKEND_TLS_VERIFIED };
+enum backend_tls {
+    BACKEND_TLS_OFF,
+    BACKEND_TLS_OPTIONAL,
+    BACKEND_TLS_REQUIRED,
+    BACKEND_TLS_VERIFIED,
+};
 enum backend_identity { IDENTITY_NONE, IDENTITY_XCLIENT };
 enum backend_recipients { RECIPIENTS_ASK, RECIPIENTS_FILE, RECIPIENTS_ANY };
 
@@ -86,13 +96,13 @@ struct config_backend {
     struct ip_endpoint *addresses; /* tried in this order */
     size_t address_count;
     enum backend_tls tls;
-    bool is_tls_implicit;       /* `tls-implicit yes`: TLS from the first byte */
+    bool is_tls_implicit;       /* `tls-implicit on`: TLS from the first byte */
     const char *tls_name;       /* for SNI and verification; NULL for the address alone */
     const char *tls_ca_path;    /* NULL: the system's bundle */
     enum backend_identity identity;
     enum backend_recipients recipients;
     const char *recipients_path;/* with RECIPIENTS_FILE */
-    struct map recipient_set;   /* "local@domain", all lower case -> non-NULL; with RECIPIENTS_FILE */
+    struct name_set recipient_set; /* with RECIPIENTS_FILE; ask config_backend_has_recipient */
     unsigned int assumed;       /* SERVER_* bits of `assume`: offered even if the backend has not */
     uint64_t max_connections;   /* per worker */
     uint64_t max_idle;          /* pooled ones kept, per worker */
@@ -111,9 +121,9 @@ struct config_backend {
 struct config_list {
     const char *name;
     struct position at;
-    bool is_used;
-    struct map entries;         /* lower case text -> non-NULL: "example.com", ".example.com", "a@b" */
-    struct ip_prefix *networks;
+    bool is_used;               /* set by policy/ for each list it finds */
+    struct name_set entries;    /* "example.com", ".example.com", "a@b" */
+    struct ip_prefix *networks; /* sorted, none within another */
     size_t network_count;
 };
 
@@ -166,12 +176,19 @@ struct config *config_new(struct sources *take_sources, const char *path,
                           struct diagnostics *diagnostics);
 void config_free(struct config **config);
 
+/* By name; NULL when there is none. */
 struct config_backend *config_find_backend(const struct config *config, struct slice name);
+/* Likewise. */
 struct config_list *config_find_list(const struct config *config, struct slice name);
 /* The relay block with the longest matching network, or NULL. */
 const struct config_relay *config_find_relay(const struct config *config,
                                              const struct ip_address *client);
-/* Is the address (lower-case text) or its domain, or a parent as ".parent", in the list? */
+/*
+ * With RECIPIENTS_FILE: is "local@domain", or "@domain", in the file? It takes as long for known
+ * addresses as for unknown ones.
+ */
+bool config_backend_has_recipient(const struct config_backend *backend, struct slice address);
+/* Is the address or domain, an address's domain, or a parent as ".parent", in the list? */
 bool config_list_has_name(const struct config_list *list, struct slice name);
 bool config_list_has_ip(const struct config_list *list, const struct ip_address *address);
 
@@ -181,5 +198,18 @@ bool config_list_has_ip(const struct config_list *list, const struct ip_address 
  */
 void config_lint(const struct config *config, struct diagnostics *diagnostics);
 void config_apply_waivers(const struct config *config, struct diagnostics *diagnostics);
+
+/* One line of the settings tables, for `postern check --list-settings` and the manual's check. */
+struct setting_info {
+    const char *block;        /* "listener"; "" outside of all blocks */
+    const char *key;
+    const char *form;         /* how the value is written, in words */
+    const char *default_text; /* as in a file; NULL for none */
+    bool is_required;
+    const char *doc;          /* one sentence */
+};
+typedef void (*setting_info_fn)(void *owner, const struct setting_info *info);
+/* All settings of all blocks but policy and domain, in the manual's order. */
+void config_each_setting(setting_info_fn each, void *owner);
 
 #endif

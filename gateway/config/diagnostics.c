@@ -3,6 +3,7 @@
 #include "config/diagnostics.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 
 #include "base/escape.h"
 #include "base/memory.h"
@@ -22,6 +23,7 @@ void diagnostics_init(struct diagnostics *diagnostics)
 void diagnostics_clear(struct diagnostics *diagnostics)
 {
     for (size_t i = 0; i < diagnostics->count; i++) {
+        mem_free((char *)(uintptr_t)diagnostics->items[i].at.path);
         mem_free(diagnostics->items[i].sentence);
         mem_free(diagnostics->items[i].waived_because);
     }
@@ -73,6 +75,7 @@ void diagnostics_add(struct diagnostics *diagnostics, enum severity severity, co
         return;
     diagnostics->items = mem_grow(diagnostics->items, diagnostics->count, &diagnostics->capacity,
                                   sizeof *diagnostics->items);
+    at.path = mem_copy(slice_from(at.path));
     va_start(arguments, format);
     diagnostics->items[diagnostics->count++] = (struct diagnostic){
         .severity = severity,
@@ -83,23 +86,27 @@ void diagnostics_add(struct diagnostics *diagnostics, enum severity severity, co
     va_end(arguments);
 }
 
-static const char *severity_name(enum severity severity)
+static const char *kind_of(const struct diagnostic *diagnostic)
 {
     static const char *const names[] = { "error", "warning", "note" };
 
-    return names[severity];
+    return diagnostic->waived_because != NULL ? "waived" : names[diagnostic->severity];
 }
 
 void diagnostic_print(struct text *out, const struct diagnostic *diagnostic)
 {
-    if (diagnostic->at.path != NULL && diagnostic->at.path[0] != '\0') {
+    if (diagnostic->at.path[0] != '\0') {
         add_visible(out, slice_from(diagnostic->at.path));
         if (diagnostic->at.line > 0)
             text_add_format(out, ":%u:%u", diagnostic->at.line, diagnostic->at.column);
         text_add_string(out, ": ");
     }
-    text_add_format(out, "%s: %s [%s]\n", severity_name(diagnostic->severity),
-                    diagnostic->sentence, diagnostic->id);
+    text_add_format(out, "%s: %s [%s]", kind_of(diagnostic), diagnostic->sentence, diagnostic->id);
+    if (diagnostic->waived_because != NULL) {
+        text_add_string(out, " because: ");
+        add_visible(out, slice_from(diagnostic->waived_because));
+    }
+    text_add_byte(out, '\n');
 }
 
 static size_t smallest(size_t a, size_t b, size_t c)

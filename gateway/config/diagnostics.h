@@ -12,23 +12,23 @@
 #include "base/slice.h"
 #include "base/text.h"
 
-/* A place in a source. `path` is borrowed from the sources and lives as long as they do. */
+/* A place in a source. */
 struct position {
-    const char *path; /* "" for none */
+    const char *path; /* "" for none; lent by the sources, and lives as long as they do */
     unsigned int line;   /* from 1; 0 for the file as a whole */
     unsigned int column; /* from 1, in bytes */
 };
 
 enum severity {
     SEVERITY_ERROR,   /* the configuration does not load */
-    SEVERITY_WARNING, /* it loads; `postern check` shows it, and `waive` with a reason silences it */
+    SEVERITY_WARNING, /* it loads; `postern check` shows it until `waive` silences it */
     SEVERITY_NOTE,    /* worth knowing */
 };
 
 struct diagnostic {
     enum severity severity;
     const char *id;      /* static: "syntax.unknown-setting", "lint.relay-wide" */
-    struct position at;
+    struct position at;  /* its path is a copy and lives as long as the diagnostic */
     char *sentence;      /* owned; one line */
     char *waived_because;/* owned; NULL while not waived */
 };
@@ -46,7 +46,7 @@ void diagnostics_clear(struct diagnostics *diagnostics);
 void diagnostics_add(struct diagnostics *diagnostics, enum severity severity, const char *id,
                      struct position at, const char *format, ...)
     __attribute__((format(printf, 5, 6)));
-/* "path:line:column: error: sentence [id]\n" */
+/* "path:line:column: error: sentence [id]\n"; "... waived: sentence [id] because: reason\n" */
 void diagnostic_print(struct text *out, const struct diagnostic *diagnostic);
 
 /*

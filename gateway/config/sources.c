@@ -227,9 +227,10 @@ static bool unpack_entry(struct sources *sources, struct slice *rest)
         !take_number(rest, &head.bytes_length) || !take(rest, head.path_length, &path) ||
         !take(rest, head.bytes_length, &bytes))
         return false;
-    if ((head.kind != ENTRY_FILE && head.kind != ENTRY_PATTERN) || slice_find_byte(path, '\0', &nul))
+    if (head.kind != ENTRY_FILE && head.kind != ENTRY_PATTERN)
         return false;
-    if (find_entry(sources, (enum entry_kind)head.kind, path) != NULL)
+    if (slice_find_byte(path, '\0', &nul) ||
+        find_entry(sources, (enum entry_kind)head.kind, path) != NULL)
         return false;
     entry = add_entry(sources, (enum entry_kind)head.kind, path);
     entry->bytes = bytes;

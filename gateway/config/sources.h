@@ -34,7 +34,7 @@ bool sources_get_file(struct sources *sources, const char *path, struct slice *b
                       struct text *problem) __attribute__((warn_unused_result));
 bool sources_get_paths(struct sources *sources, const char *pattern, struct slice *paths,
                        struct text *problem) __attribute__((warn_unused_result));
-/* A copy of `path`, or of any other text, that lives as long as the sources; equal ones share it. */
+/* A copy of `path`, or of any other text, that lives as long as the sources; equals share it. */
 const char *sources_keep_path(struct sources *sources, const char *path);
 /*
  * What `path` means in the file `from`: itself when it is absolute, else a path
@@ -47,6 +47,7 @@ const char *sources_resolve_path(struct sources *sources, const char *from, stru
  * reference (the caller keeps `packed` in place). False when it is damaged.
  */
 void sources_pack(const struct sources *sources, struct text *out);
-bool sources_unpack(struct sources *sources, struct slice packed) __attribute__((warn_unused_result));
+bool sources_unpack(struct sources *sources, struct slice packed)
+    __attribute__((warn_unused_result));
 
 #endif

@@ -22,7 +22,7 @@
 #include "config/sources.h"
 
 struct word {
-    struct slice text;   /* without its quotes, escapes resolved; owned by the tree; a NUL follows */
+    struct slice text;   /* without quotes, escapes resolved; owned by the tree; a NUL follows */
     struct position at;
     bool is_quoted;
 };

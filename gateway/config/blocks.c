@@ -1,0 +1,571 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The tables of all settings; see blocks.h. A setting is one entry here and one
+ * paragraph in postern.conf(5); a test holds the two together.
+ *
+ * RFC 5321 4.5.3.2 asks a server to wait 5 minutes for a command and 3 between
+ * blocks of content, and a client 10 minutes for the answer to its dot. Half a
+ * minute less than that is what budget and backend may take together.
+ */
+#include "config/blocks.h"
+
+#include "base/memory.h"
+#include "config/config.h"
+#include "smtp/server_dialogue.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define KIB 1024ull
+#define MIB (1024 * KIB)
+#define GIB (1024 * MIB)
+#define MINUTE 60000ull
+#define HOUR (60 * MINUTE)
+#define DAY (24 * HOUR)
+/* Tests need short times, and no one a shorter one. */
+#define SHORTEST 10
+
+/* Of one listener. */
+#define MAX_ENDPOINTS 64
+
+#define NOT_YET "config.not-yet"
+
+/* ---- Readers of what is written in a way of its own ---- */
+
+/* `least` to `most` words behind the key, none empty; else the setting is refused as a whole. */
+static bool expect_word_count(const struct settings_reader *reader, const struct setting *setting,
+                              const struct statement *statement, size_t least, size_t most)
+{
+    size_t count = statement->word_count - 1;
+    bool has_empty = false;
+
+    for (size_t i = 1; i <= count; i++)
+        has_empty = has_empty || statement->words[i].text.length == 0;
+    if (count >= least && count <= most && !has_empty)
+        return true;
+    diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "config.value", statement->words[0].at,
+                    "%s takes %s", setting->key, setting->form);
+    return false;
+}
+
+/* listen ADDRESS:PORT ... | listen socket NAME */
+static void read_listen(const struct settings_reader *reader, const struct setting *setting,
+                        const struct statement *statement, void *target)
+{
+    struct config_listener *listener = target;
+    const struct word *word;
+    size_t index = 1;
+
+    if (statement_has_word(statement, 1, "socket")) {
+        if (expect_word_count(reader, setting, statement, 2, 2))
+            listener->socket_name = statement->words[2].text.data;
+        return;
+    }
+    while ((word = setting_next_value(reader, statement, 1, &index)) != NULL) {
+        struct ip_endpoint endpoint;
+
+        if (!ip_endpoint_parse(word->text, &endpoint)) {
+            setting_refuse(reader, setting, word);
+            continue;
+        }
+        if (listener->endpoint_count == MAX_ENDPOINTS) {
+            diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "config.too-many", word->at,
+                            "a listener has at most %d addresses", MAX_ENDPOINTS);
+            return;
+        }
+        listener->endpoints = mem_resize(listener->endpoints, listener->endpoint_count + 1,
+                                         sizeof *listener->endpoints);
+        listener->endpoints[listener->endpoint_count++] = endpoint;
+    }
+}
+
+/* extension NAME off */
+static void read_extension(const struct settings_reader *reader, const struct setting *setting,
+                           const struct statement *statement, void *target)
+{
+    struct config_listener *listener = target;
+    const struct setting_word *extension = setting->words;
+
+    if (!expect_word_count(reader, setting, statement, 2, 2))
+        return;
+    while (extension->name != NULL &&
+           !slice_equals(statement->words[1].text, slice_from(extension->name)))
+        extension++;
+    if (extension->name == NULL)
+        setting_refuse(reader, setting, &statement->words[1]);
+    else if (statement_has_word(statement, 2, "off"))
+        listener->withheld_extensions |= extension->value;
+    else if (!statement_has_word(statement, 2, "on"))
+        setting_refuse(reader, setting, &statement->words[2]);
+}
+
+/* to stderr | to file PATH | to syslog [FACILITY] */
+static void read_log_target(const struct settings_reader *reader, const struct setting *setting,
+                            const struct statement *statement, void *target)
+{
+    struct config_log *log = target;
+    const struct word *words = statement->words;
+
+    if (statement_has_word(statement, 1, "stderr")) {
+        if (expect_word_count(reader, setting, statement, 1, 1))
+            log->target = LOG_TARGET_STDERR;
+    } else if (statement_has_word(statement, 1, "file")) {
+        if (!expect_word_count(reader, setting, statement, 2, 2))
+            return;
+        log->target = LOG_TARGET_FILE;
+        log->path = sources_resolve_path(reader->sources, words[2].at.path, words[2].text);
+    } else if (statement_has_word(statement, 1, "syslog")) {
+        if (!expect_word_count(reader, setting, statement, 1, 2))
+            return;
+        log->target = LOG_TARGET_SYSLOG;
+        log->facility = statement->word_count > 2 ? words[2].text.data : "mail";
+    } else {
+        setting_refuse(reader, setting, &words[1]);
+    }
+}
+
+/* recipients ask | recipients any | recipients file PATH; the file is read by config.c */
+static void read_recipients(const struct settings_reader *reader, const struct setting *setting,
+                            const struct statement *statement, void *target)
+{
+    struct config_backend *backend = target;
+    const struct word *words = statement->words;
+
+    if (statement_has_word(statement, 1, "file")) {
+        if (!expect_word_count(reader, setting, statement, 2, 2))
+            return;
+        backend->recipients = RECIPIENTS_FILE;
+        backend->recipients_path =
+            sources_resolve_path(reader->sources, words[2].at.path, words[2].text);
+    } else if (statement_has_word(statement, 1, "ask") || statement_has_word(statement, 1, "any")) {
+        if (expect_word_count(reader, setting, statement, 1, 1))
+            backend->recipients =
+                statement_has_word(statement, 1, "ask") ? RECIPIENTS_ASK : RECIPIENTS_ANY;
+    } else {
+        setting_refuse(reader, setting, &words[1]);
+    }
+}
+
+/* The name of a backend block, which has been read before. */
+static void read_backend_name(const struct settings_reader *reader, const struct setting *setting,
+                              const struct statement *statement, void *target)
+{
+    const struct config *config = reader->owner;
+    const struct word *word = setting_only_value(reader, setting, statement);
+    const char *known[100];
+    size_t count = 0;
+    const char *suggestion;
+    struct config_backend *backend;
+
+    if (word == NULL)
+        return;
+    backend = config_find_backend(config, word->text);
+    if (backend != NULL) {
+        *(struct config_backend **)(void *)((char *)target + setting->offset) = backend;
+        return;
+    }
+    for (; count < config->backend_count && count < COUNT(known); count++)
+        known[count] = config->backends[count].name;
+    suggestion = diagnostics_suggest(word->text, known, count);
+    diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "config.unknown-name", word->at,
+                    "there is no backend \"%s\"%s%s%s", word->text.data,
+                    suggestion != NULL ? "; did you mean \"" : "",
+                    suggestion != NULL ? suggestion : "", suggestion != NULL ? "\"?" : "");
+}
+
+/* waive LINT-ID [NAME] "reason"; lint.c carries it out */
+static void read_waiver(const struct settings_reader *reader, const struct setting *setting,
+                        const struct statement *statement, void *target)
+{
+    const struct word *last = &statement->words[statement->word_count - 1];
+
+    (void)target;
+    if (!slice_has_prefix(statement->words[1].text, SLICE("lint.")))
+        diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "config.waiver",
+                        statement->words[1].at,
+                        "\"%s\" cannot be waived: only warnings can, and their ids begin with "
+                        "\"lint.\"",
+                        statement->words[1].text.data);
+    else if (statement->word_count < 3 || statement->word_count > 4 || !last->is_quoted ||
+             last->text.length == 0)
+        diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "config.waiver",
+                        statement->words[0].at,
+                        "a waiver needs its reason in quotes: waive takes %s", setting->form);
+}
+
+/* ---- Outside of all blocks ---- */
+
+static const struct setting_word mode_words[] = { { .name = "enforce", .value = MODE_ENFORCE },
+                                                  { .name = "shadow", .value = MODE_SHADOW },
+                                                  { .name = NULL } };
+
+#define TO(field) .offset = offsetof(struct config, field)
+static const struct setting outermost_settings[] = {
+    { .key = "hostname", .type = SETTING_HOST, TO(hostname), .is_required = true,
+      .doc = "The name of this host, in greetings, Received header fields and loop checks." },
+    { .key = "user", .type = SETTING_TEXT, TO(user),
+      .doc = "The system user that all processes but the first become when started as root." },
+    { .key = "mode", .type = SETTING_WORD, TO(mode), .words = mode_words,
+      .default_text = "enforce",
+      .doc = "With shadow, rules decide and are logged but refuse nothing; relaying stays "
+             "closed." },
+    { .key = "workers", .type = SETTING_NUMBER, TO(workers), .max = 256, .default_text = "0",
+      .doc = "How many worker processes serve clients; 0 means one for each processor." },
+    { .key = "max-sessions", .type = SETTING_NUMBER, TO(max_sessions), .min = 1, .max = 1000000,
+      .default_text = "5000",
+      .doc = "Sessions that one worker has at a time; a client past it is told to come back." },
+    { .key = "drain-timeout", .type = SETTING_DURATION, TO(drain_timeout_ms), .min = SHORTEST,
+      .max = DAY, .default_text = "60s",
+      .doc = "How long sessions may go on after a reload or a stop before they are cut off." },
+    { .key = "spool-folder", .type = SETTING_PATH, TO(spool_folder),
+      .default_text = "/var/spool/postern",
+      .doc = "The folder for messages that are too large for memory; its files have no names." },
+    { .key = "max-spool-memory", .type = SETTING_SIZE, TO(max_spool_memory_bytes), .min = MIB,
+      .max = 64 * GIB, .default_text = "32M",
+      .doc = "Memory that the messages of one worker may take together." },
+    { .key = "max-spool-disk", .type = SETTING_SIZE, TO(max_spool_disk_bytes), .min = MIB,
+      .max = 16384 * GIB, .default_text = "1G",
+      .doc = "Disk space that the messages of one worker may take together." },
+    { .key = "waive", .type = SETTING_OTHER, .read = read_waiver, .may_repeat = true,
+      .form = "a lint id, perhaps the name of one block, and a reason in quotes",
+      .doc = "Silences a warning, in one block or in all, and says why." },
+};
+#undef TO
+
+static const struct setting_later outermost_later[] = {
+    { "state", NOT_YET,
+      "a state block needs rate limits and greylisting, which this version does not have" },
+    { "resolver", NOT_YET,
+      "a resolver block needs the DNS checks, which this version does not have" },
+    { "quarantine", NOT_YET,
+      "a quarantine block needs the quarantine, which this version does not have" },
+};
+
+const struct settings_block block_outermost = {
+    .kind = "",
+    .settings = outermost_settings,
+    .count = COUNT(outermost_settings),
+    .later = outermost_later,
+    .later_count = COUNT(outermost_later),
+};
+
+/* ---- log ---- */
+
+static const struct setting_word format_words[] = {
+    { .name = "logfmt", .value = LOG_FORMAT_LOGFMT },
+    { .name = "json", .value = LOG_FORMAT_JSON },
+    { .name = NULL },
+};
+static const struct setting_word log_address_words[] = {
+    { .name = "full", .value = LOG_ADDRESSES_FULL },
+    { .name = "domain", .value = LOG_ADDRESSES_DOMAIN },
+    { .name = "hash", .value = LOG_ADDRESSES_HASH },
+    { .name = NULL },
+};
+
+#define TO(field) .offset = offsetof(struct config_log, field)
+static const struct setting log_settings[] = {
+    { .key = "to", .type = SETTING_OTHER, .read = read_log_target, .default_text = "stderr",
+      .form = "stderr, file PATH or syslog [FACILITY]",
+      .doc = "Where the log goes; the facility is mail unless another is given." },
+    { .key = "format", .type = SETTING_WORD, TO(format), .words = format_words,
+      .default_text = "logfmt", .doc = "How a line is written." },
+    { .key = "addresses", .type = SETTING_WORD, TO(addresses), .words = log_address_words,
+      .default_text = "full",
+      .doc = "How much of mail addresses is logged: all, the domain, or a keyed hash." },
+    { .key = "ring", .type = SETTING_SIZE, TO(ring_bytes), .min = 64 * KIB, .max = GIB,
+      .default_text = "1M",
+      .doc = "Memory of each worker for lines the logger has not yet written; full, mail is "
+             "deferred." },
+};
+#undef TO
+
+const struct settings_block block_log = {
+    .kind = "log",
+    .settings = log_settings,
+    .count = COUNT(log_settings),
+};
+
+/* ---- listener ---- */
+
+static const struct setting_word role_words[] = {
+    { .name = "inbound", .value = ROLE_INBOUND },
+    { .name = "submission", .value = ROLE_SUBMISSION, .later_id = "listener.no-login",
+      .later_sentence = "a submission listener needs a way to log in, which this version does not "
+                        "have yet; use a relay block for known networks" },
+    { .name = NULL },
+};
+static const struct setting_word listener_tls_words[] = {
+    { .name = "off", .value = LISTENER_TLS_OFF },
+    { .name = "optional", .value = LISTENER_TLS_OPTIONAL },
+    { .name = "required", .value = LISTENER_TLS_REQUIRED },
+    { .name = "implicit", .value = LISTENER_TLS_IMPLICIT },
+    { .name = NULL },
+};
+static const struct setting_word tls_lowest_words[] = {
+    { .name = "1.0", .value = TLS_LOWEST_1_0 }, { .name = "1.1", .value = TLS_LOWEST_1_1 },
+    { .name = "1.2", .value = TLS_LOWEST_1_2 }, { .name = "1.3", .value = TLS_LOWEST_1_3 },
+    { .name = NULL },
+};
+static const struct setting_word probe_words[] = { { .name = "hide", .value = PROBE_HIDE },
+                                                   { .name = "refuse", .value = PROBE_REFUSE },
+                                                   { .name = NULL } };
+static const struct setting_word bare_lf_words[] = {
+    { .name = "refuse", .value = BARE_LF_REFUSE },
+    { .name = "rewrite", .value = BARE_LF_REWRITE },
+    { .name = NULL },
+};
+static const struct setting_word mixed_words[] = {
+    { .name = "split", .value = MIXED_SPLIT },
+    { .name = "hold", .value = MIXED_HOLD, .later_id = NOT_YET,
+      .later_sentence = "mixed hold needs the quarantine, which this version does not have" },
+    { .name = NULL },
+};
+static const struct setting_word extension_words[] = {
+    { .name = "pipelining", .value = SERVER_PIPELINING },
+    { .name = "size", .value = SERVER_SIZE },
+    { .name = "8bitmime", .value = SERVER_8BITMIME },
+    { .name = "smtputf8", .value = SERVER_SMTPUTF8 },
+    { .name = "dsn", .value = SERVER_DSN },
+    { .name = "enhancedstatuscodes", .value = SERVER_ENHANCEDSTATUSCODES },
+    { .name = "chunking", .value = SERVER_CHUNKING },
+    { .name = "prdr", .value = SERVER_PRDR },
+    { .name = NULL },
+};
+
+#define TO(field) .offset = offsetof(struct config_listener, field)
+static const struct setting listener_settings[] = {
+    { .key = "listen", .type = SETTING_OTHER, .read = read_listen, .is_required = true,
+      .may_repeat = true,
+      .form = "IP addresses with ports, such as 0.0.0.0:25 [::]:25, or socket NAME",
+      .doc = "Where clients connect: addresses, or a socket that systemd hands over by name." },
+    { .key = "role", .type = SETTING_WORD, TO(role), .words = role_words,
+      .default_text = "inbound",
+      .doc = "What the listener is for: mail for the domains behind us." },
+    { .key = "tls", .type = SETTING_WORD, TO(tls), .words = listener_tls_words,
+      .default_text = "optional",
+      .doc = "Whether clients may or must use STARTTLS, or begin with TLS at once (implicit)." },
+    { .key = "tls-lowest", .type = SETTING_WORD, TO(tls_lowest), .words = tls_lowest_words,
+      .default_text = "1.2", .doc = "The lowest version of TLS that is spoken." },
+    { .key = "hostname", .type = SETTING_HOST, TO(hostname),
+      .doc = "The name in the greeting, where it is not the gateway's." },
+    { .key = "greeting", .type = SETTING_TEXT, TO(greeting), .default_text = "ESMTP",
+      .doc = "What stands behind the name in the greeting." },
+    { .key = "vrfy", .type = SETTING_WORD, TO(vrfy), .words = probe_words, .default_text = "hide",
+      .doc = "Whether VRFY gets the same 252 for every name, or 502." },
+    { .key = "expn", .type = SETTING_WORD, TO(expn), .words = probe_words, .default_text = "refuse",
+      .doc = "Whether EXPN gets the same 252 for every name, or 502." },
+    { .key = "bare-lf", .type = SETTING_WORD, TO(bare_lf), .words = bare_lf_words,
+      .default_text = "refuse",
+      .doc = "Whether a message with a line feed that no carriage return precedes is refused or "
+             "mended." },
+    { .key = "mixed", .type = SETTING_WORD, TO(mixed), .words = mixed_words,
+      .default_text = "split",
+      .doc = "What a recipient with another policy gets: split asks the client to send it "
+             "separately." },
+    { .key = "extension", .type = SETTING_OTHER, .read = read_extension, .words = extension_words,
+      .may_repeat = true,
+      .form = "pipelining, size, 8bitmime, smtputf8, dsn, enhancedstatuscodes, chunking or prdr, "
+              "and off",
+      .doc = "Withholds an SMTP extension that would be offered." },
+    { .key = "max-recipients", .type = SETTING_NUMBER, TO(max_recipients), .min = 1, .max = 100000,
+      .default_text = "100", .doc = "Recipients that one transaction may have; more get 452." },
+    { .key = "max-errors", .type = SETTING_NUMBER, TO(max_errors), .min = 1, .max = 10000,
+      .default_text = "10", .doc = "Mistakes of the client after which the session is ended." },
+    { .key = "max-commands-without-mail", .type = SETTING_NUMBER, TO(max_commands_without_mail),
+      .min = 1, .max = 100000, .default_text = "100",
+      .doc = "Commands that lead to no mail after which the session is ended." },
+    { .key = "max-sessions", .type = SETTING_NUMBER, TO(max_sessions), .min = 1, .max = 1000000,
+      .default_text = "5000", .doc = "Sessions that one worker has at a time on this listener." },
+    { .key = "max-header-bytes", .type = SETTING_SIZE, TO(max_header_bytes), .min = KIB,
+      .max = 16 * MIB, .default_text = "256K", .doc = "Size of a message's header." },
+    { .key = "max-header-fields", .type = SETTING_NUMBER, TO(max_header_fields), .min = 10,
+      .max = 100000, .default_text = "1000", .doc = "Fields in a message's header." },
+    { .key = "max-line-bytes", .type = SETTING_SIZE, TO(max_line_bytes), .min = 1000,
+      .max = 16 * MIB, .default_text = "64K", .doc = "Length of a line of a message." },
+    { .key = "idle-timeout", .type = SETTING_DURATION, TO(idle_timeout_ms), .min = SHORTEST,
+      .max = DAY, .default_text = "5m", .doc = "How long we wait for the next command." },
+    { .key = "data-timeout", .type = SETTING_DURATION, TO(data_timeout_ms), .min = SHORTEST,
+      .max = DAY, .default_text = "5m",
+      .doc = "How long we wait for the next bytes of a message." },
+    { .key = "session-timeout", .type = SETTING_DURATION, TO(session_timeout_ms), .min = SHORTEST,
+      .max = DAY, .default_text = "1h", .doc = "How long a session may last in all." },
+    { .key = "tls-timeout", .type = SETTING_DURATION, TO(tls_timeout_ms), .min = SHORTEST,
+      .max = DAY, .default_text = "30s", .doc = "How long a TLS handshake may take." },
+    { .key = "post-dot-budget", .type = SETTING_DURATION, TO(post_dot_budget_ms), .min = SHORTEST,
+      .max = 9 * MINUTE, .default_text = "60s",
+      .doc = "How long our own work may take once the message is here, before the client gets "
+             "451." },
+};
+#undef TO
+
+#define NO_LOGIN "logging in is not available in this version"
+#define INBOUND_ONLY                                                                              \
+    "policy and backend of a listener belong to role submission, which this version does not "    \
+    "have; inbound mail follows the domain block of each recipient"
+static const struct setting_later listener_later[] = {
+    { "policy", "listener.no-login", INBOUND_ONLY },
+    { "backend", "listener.no-login", INBOUND_ONLY },
+    { "auth", NOT_YET, NO_LOGIN },
+    { "login", NOT_YET, NO_LOGIN },
+    { "users", NOT_YET, NO_LOGIN },
+};
+
+const struct settings_block block_listener = {
+    .kind = "listener",
+    .settings = listener_settings,
+    .count = COUNT(listener_settings),
+    .later = listener_later,
+    .later_count = COUNT(listener_later),
+};
+
+/* ---- relay ---- */
+
+#define TO(field) .offset = offsetof(struct config_relay, field)
+static const struct setting relay_settings[] = {
+    { .key = "from", .type = SETTING_NETWORKS, TO(networks),
+      .count_offset = offsetof(struct config_relay, network_count), .is_required = true,
+      .may_repeat = true, .doc = "Networks whose clients may send to any domain." },
+    { .key = "policy", .type = SETTING_TEXT, TO(policy), .is_required = true,
+      .form = "the name of a policy block",
+      .doc = "The policy for their mail." },
+    { .key = "backend", .type = SETTING_OTHER, .read = read_backend_name, TO(backend),
+      .is_required = true, .form = "the name of a backend block",
+      .doc = "The backend that their mail goes to, whoever the recipients are." },
+};
+#undef TO
+
+const struct settings_block block_relay = {
+    .kind = "relay",
+    .settings = relay_settings,
+    .count = COUNT(relay_settings),
+};
+
+/* ---- certificate ---- */
+
+#define TO(field) .offset = offsetof(struct config_certificate, field)
+static const struct setting certificate_settings[] = {
+    { .key = "names", .type = SETTING_HOSTS, TO(names),
+      .count_offset = offsetof(struct config_certificate, name_count), .is_required = true,
+      .may_repeat = true,
+      .doc = "Names that clients ask for; the first certificate is for all other names too." },
+    { .key = "chain", .type = SETTING_PATH, TO(chain_path), .is_required = true,
+      .doc = "A PEM file with the certificate and behind it those that lead to its root." },
+    { .key = "key", .type = SETTING_PATH, TO(key_path), .is_required = true,
+      .doc = "A PEM file with its private key, without a passphrase." },
+};
+#undef TO
+
+const struct settings_block block_certificate = {
+    .kind = "certificate",
+    .settings = certificate_settings,
+    .count = COUNT(certificate_settings),
+};
+
+/* ---- backend ---- */
+
+static const struct setting_word backend_tls_words[] = {
+    { .name = "off", .value = BACKEND_TLS_OFF },
+    { .name = "optional", .value = BACKEND_TLS_OPTIONAL },
+    { .name = "required", .value = BACKEND_TLS_REQUIRED },
+    { .name = "verified", .value = BACKEND_TLS_VERIFIED },
+    { .name = NULL },
+};
+static const struct setting_word identity_words[] = {
+    { .name = "none", .value = IDENTITY_NONE },
+    { .name = "xclient", .value = IDENTITY_XCLIENT },
+    { .name = "xforward", .later_id = NOT_YET,
+      .later_sentence = "identity xforward is not available in this version; use xclient or none" },
+    { .name = "proxy", .later_id = NOT_YET,
+      .later_sentence = "identity proxy is not available in this version; use xclient or none" },
+    { .name = NULL },
+};
+static const struct setting_word assume_words[] = {
+    { .name = "8bitmime", .value = SERVER_8BITMIME },
+    { .name = "smtputf8", .value = SERVER_SMTPUTF8 },
+    { .name = "dsn", .value = SERVER_DSN },
+    { .name = NULL },
+};
+
+#define TO(field) .offset = offsetof(struct config_backend, field)
+static const struct setting backend_settings[] = {
+    { .key = "address", .type = SETTING_ADDRESSES, TO(addresses),
+      .count_offset = offsetof(struct config_backend, address_count), .min = 1,
+      .is_required = true,
+      .doc = "Where the mail server is; several addresses are tried in this order." },
+    { .key = "tls", .type = SETTING_WORD, TO(tls), .words = backend_tls_words,
+      .default_text = "optional",
+      .doc = "Whether STARTTLS is used never, when offered, always, or with a checked "
+             "certificate." },
+    { .key = "tls-implicit", .type = SETTING_SWITCH, TO(is_tls_implicit), .default_text = "off",
+      .doc = "Whether TLS begins with the connection instead of STARTTLS." },
+    { .key = "tls-name", .type = SETTING_HOST, TO(tls_name),
+      .doc = "The name that is asked for and must be in its certificate; without it, the "
+             "address." },
+    { .key = "tls-ca", .type = SETTING_PATH, TO(tls_ca_path),
+      .doc = "A PEM file of certificate authorities to trust instead of the system's." },
+    { .key = "identity", .type = SETTING_WORD, TO(identity), .words = identity_words,
+      .default_text = "none",
+      .doc = "How the backend learns who the client is: not at all, or by XCLIENT." },
+    { .key = "recipients", .type = SETTING_OTHER, .read = read_recipients, .default_text = "ask",
+      .form = "ask, any or file PATH",
+      .doc = "Who knows the recipients: the backend, nobody (all are taken), or a file." },
+    { .key = "assume", .type = SETTING_FLAGS, TO(assumed), .words = assume_words,
+      .doc = "Extensions that are offered to clients even if the backend does not offer them." },
+    { .key = "max-connections", .type = SETTING_NUMBER, TO(max_connections), .min = 1, .max = 10000,
+      .default_text = "50", .doc = "Connections that one worker has at a time." },
+    { .key = "max-idle", .type = SETTING_NUMBER, TO(max_idle), .max = 10000, .default_text = "10",
+      .doc = "Connections that one worker keeps open for the next mail." },
+    { .key = "max-transactions", .type = SETTING_NUMBER, TO(max_transactions), .min = 1,
+      .max = 1000000, .default_text = "100",
+      .doc = "Mails after which a connection is closed." },
+    { .key = "idle-timeout", .type = SETTING_DURATION, TO(idle_timeout_ms), .min = SHORTEST,
+      .max = DAY, .default_text = "60s",
+      .doc = "How long an open connection waits for the next mail; stay below the backend's own." },
+    { .key = "connect-timeout", .type = SETTING_DURATION, TO(connect_timeout_ms), .min = SHORTEST,
+      .max = HOUR, .default_text = "10s", .doc = "How long a connection may take to come about." },
+    { .key = "command-timeout", .type = SETTING_DURATION, TO(command_timeout_ms), .min = SHORTEST,
+      .max = HOUR, .default_text = "60s",
+      .doc = "How long the greeting, or the answer to a command, may take." },
+    { .key = "data-timeout", .type = SETTING_DURATION, TO(data_timeout_ms), .min = SHORTEST,
+      .max = HOUR, .default_text = "60s",
+      .doc = "How long the backend may take no bytes of a message." },
+    { .key = "dot-timeout", .type = SETTING_DURATION, TO(dot_timeout_ms), .min = SHORTEST,
+      .max = 570000, .default_text = "510s",
+      .doc = "How long the answer to a whole message may take." },
+    { .key = "hold", .type = SETTING_DURATION, TO(hold_ms), .min = SHORTEST, .max = HOUR,
+      .default_text = "30s",
+      .doc = "How long a slow client keeps its envelope open at the backend before it is given "
+             "back." },
+    { .key = "wait", .type = SETTING_DURATION, TO(wait_ms), .min = SHORTEST, .max = HOUR,
+      .default_text = "10s", .doc = "How long a mail waits for a free connection." },
+    { .key = "retry", .type = SETTING_DURATION, TO(retry_ms), .min = SHORTEST, .max = DAY,
+      .default_text = "30s", .doc = "How long an address that failed is left alone." },
+};
+#undef TO
+
+const struct settings_block block_backend = {
+    .kind = "backend",
+    .settings = backend_settings,
+    .count = COUNT(backend_settings),
+};
+
+/* ---- list, and the kinds that policy/ reads ---- */
+
+static const struct setting list_settings[] = {
+    { .key = "file", .type = SETTING_OTHER, .may_repeat = true, .form = "a path",
+      .doc = "A file with more entries, one on a line." },
+};
+
+const struct settings_block block_list = {
+    .kind = "list",
+    .settings = list_settings,
+    .count = COUNT(list_settings),
+};
+
+static const struct settings_block block_policy = { .kind = "policy" };
+static const struct settings_block block_domain = { .kind = "domain" };
+
+const struct settings_block *const blocks_all[] = {
+    &block_outermost, &block_log,     &block_listener, &block_relay, &block_certificate,
+    &block_backend,   &block_list,    &block_policy,   &block_domain,
+};
+const size_t blocks_count = COUNT(blocks_all);

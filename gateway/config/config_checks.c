@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What makes a configuration dangerous or impossible as a whole; see
+ * config_checks.h.
+ *
+ * An open relay hides well: 0.0.0.0/0 in halves, in a hundred parts, over
+ * several blocks, or 2000::/3, which is all of IPv6 that anyone has. So it is
+ * not the spelling that is judged but what all networks cover together.
+ */
+#include "config/config_checks.h"
+
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+/* A client waits 10 minutes for the answer to its dot (RFC 5321 4.5.3.2.6); half of one is spare. */
+#define MAX_AFTER_DOT_MS 570000
+/* No owner has more of the Internet than this; in thousandths. */
+#define MAX_COVERED 60
+/* Nobody was ever given a larger network than these. */
+#define WIDEST_V4 8
+#define WIDEST_V6 16
+
+/* ---- Relay networks ---- */
+
+/* First and last address, or for IPv6 the first and last of the upper 64 bits. */
+struct range {
+    uint64_t first;
+    uint64_t last;
+};
+
+/* IPv4 that is not in public use (RFC 6890, multicast, reserved); sorted. */
+static const struct range private_v4[] = {
+    { 0x00000000, 0x00ffffff }, /* 0.0.0.0/8 */
+    { 0x0a000000, 0x0affffff }, /* 10.0.0.0/8 */
+    { 0x64400000, 0x647fffff }, /* 100.64.0.0/10 */
+    { 0x7f000000, 0x7fffffff }, /* 127.0.0.0/8 */
+    { 0xa9fe0000, 0xa9feffff }, /* 169.254.0.0/16 */
+    { 0xac100000, 0xac1fffff }, /* 172.16.0.0/12 */
+    { 0xc0a80000, 0xc0a8ffff }, /* 192.168.0.0/16 */
+    { 0xc6120000, 0xc613ffff }, /* 198.18.0.0/15 */
+    { 0xe0000000, 0xffffffff }, /* multicast and reserved */
+};
+/* IPv6 is only given out below 2000::/3. */
+static const struct range private_v6[] = {
+    { 0x0000000000000000, 0x1fffffffffffffff },
+    { 0x4000000000000000, 0xffffffffffffffff },
+};
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static uint64_t read_number(const uint8_t *bytes, size_t count)
+{
+    uint64_t number = 0;
+
+    for (size_t i = 0; i < count; i++)
+        number = number << 8 | bytes[i];
+    return number;
+}
+
+/* False for IPv6 networks inside one /64: next to nothing. */
+static bool make_range(const struct ip_prefix *network, struct range *range)
+{
+    bool is_v4 = ip_prefix_is_v4(network);
+    unsigned int bits = is_v4 ? 32 : 64;
+    unsigned int length = is_v4 ? network->length - 96 : network->length;
+
+    if (length > bits)
+        return false;
+    range->first = is_v4 ? read_number(network->address.bytes + 12, 4)
+                         : read_number(network->address.bytes, 8);
+    range->last = range->first;
+    if (length < bits)
+        range->last |= UINT64_MAX >> (64 - bits) >> length;
+    return true;
+}
+
+static int compare_ranges(const void *left, const void *right)
+{
+    const struct range *a = left;
+    const struct range *b = right;
+
+    return a->first < b->first ? -1 : a->first > b->first;
+}
+
+/* How many numbers of `range` lie in none of the private ranges. */
+static uint64_t count_public(struct range range, const struct range *private, size_t count)
+{
+    uint64_t total = 0;
+
+    for (size_t i = 0; i < count && range.first <= range.last; i++) {
+        if (private[i].last < range.first)
+            continue;
+        if (private[i].first > range.last)
+            break;
+        if (private[i].first > range.first)
+            total += private[i].first - range.first;
+        if (private[i].last >= range.last)
+            return total;
+        range.first = private[i].last + 1;
+    }
+    return total + (range.last - range.first + 1);
+}
+
+/* Sorts the ranges and adds up what they cover, each number once. */
+static uint64_t count_covered(struct range *ranges, size_t count, const struct range *private,
+                              size_t private_count)
+{
+    uint64_t total = 0;
+    struct range open = { 0, 0 };
+
+    if (count == 0)
+        return 0;
+    qsort(ranges, count, sizeof *ranges, compare_ranges);
+    open = ranges[0];
+    for (size_t i = 1; i < count; i++) {
+        if (ranges[i].first <= open.last) {
+            if (ranges[i].last > open.last)
+                open.last = ranges[i].last;
+        } else {
+            total += count_public(open, private, private_count);
+            open = ranges[i];
+        }
+    }
+    return total + count_public(open, private, private_count);
+}
+
+unsigned int config_measure_relays(const struct config *config, bool is_v4)
+{
+    const struct range *private = is_v4 ? private_v4 : private_v6;
+    size_t private_count = is_v4 ? COUNT(private_v4) : COUNT(private_v6);
+    struct range all = { 0, is_v4 ? UINT32_MAX : UINT64_MAX };
+    uint64_t public_count = count_public(all, private, private_count);
+    struct range *ranges = NULL;
+    size_t count = 0;
+    size_t capacity = 0;
+    uint64_t covered;
+
+    for (size_t i = 0; i < config->relay_count; i++) {
+        for (size_t j = 0; j < config->relays[i].network_count; j++) {
+            const struct ip_prefix *network = &config->relays[i].networks[j];
+
+            ranges = mem_grow(ranges, count, &capacity, sizeof *ranges);
+            if (ip_prefix_is_v4(network) == is_v4 && make_range(network, &ranges[count]))
+                count++;
+        }
+    }
+    covered = count_covered(ranges, count, private, private_count);
+    mem_free(ranges);
+    return (unsigned int)(covered / (public_count / 1000));
+}
+
+static void check_relay_networks(const struct config_relay *relay, struct diagnostics *diagnostics)
+{
+    for (size_t i = 0; i < relay->network_count; i++) {
+        const struct ip_prefix *network = &relay->networks[i];
+        unsigned int widest = ip_prefix_is_v4(network) ? 96 + WIDEST_V4 : WIDEST_V6;
+        struct text printed;
+
+        if (network->length >= widest)
+            continue;
+        text_init(&printed, 100);
+        ip_prefix_print(&printed, network);
+        diagnostics_add(diagnostics, SEVERITY_ERROR, "relay.open", relay->at,
+                        "relay %s lets everyone in %s send mail to anywhere through this host, and "
+                        "nobody owns a network that wide: spammers would find it within hours",
+                        relay->name, text_string(&printed));
+        text_clear(&printed);
+    }
+}
+
+static void check_relays(const struct config *config, struct diagnostics *diagnostics)
+{
+    size_t errors_before = diagnostics->error_count;
+
+    for (size_t i = 0; i < config->relay_count; i++)
+        check_relay_networks(&config->relays[i], diagnostics);
+    /* The parts of 0.0.0.0/0 are said once. */
+    if (diagnostics->error_count > errors_before || config->relay_count == 0)
+        return;
+    for (int is_v4 = 0; is_v4 <= 1; is_v4++) {
+        unsigned int covered = config_measure_relays(config, is_v4 != 0);
+
+        if (covered > MAX_COVERED)
+            diagnostics_add(diagnostics, SEVERITY_ERROR, "relay.open", config->relays[0].at,
+                            "the relay blocks together let %u%% of the public IPv%d Internet send "
+                            "mail to anywhere through this host: spammers would find it within "
+                            "hours",
+                            (covered + 9) / 10, is_v4 ? 4 : 6);
+    }
+}
+
+/* ---- Listeners ---- */
+
+/* The name of the first listener that has this endpoint before it stands here; or NULL. */
+static const char *find_endpoint_user(const struct config *config, size_t last, size_t index)
+{
+    const struct ip_endpoint *wanted = &config->listeners[last].endpoints[index];
+
+    for (size_t i = 0; i <= last; i++) {
+        const struct config_listener *listener = &config->listeners[i];
+        size_t count = i < last ? listener->endpoint_count : index;
+
+        for (size_t j = 0; j < count; j++)
+            if (ip_endpoint_equals(&listener->endpoints[j], wanted))
+                return listener->name;
+    }
+    return NULL;
+}
+
+static void check_endpoints(const struct config *config, size_t at, struct diagnostics *diagnostics)
+{
+    const struct config_listener *listener = &config->listeners[at];
+
+    for (size_t i = 0; i < listener->endpoint_count; i++) {
+        const char *user = find_endpoint_user(config, at, i);
+        struct text printed;
+
+        if (user == NULL || listener->endpoints[i].port == 0)
+            continue;
+        text_init(&printed, 100);
+        ip_endpoint_print(&printed, &listener->endpoints[i]);
+        diagnostics_add(diagnostics, SEVERITY_ERROR, "listener.taken", listener->at,
+                        "%s cannot be used by listener %s, since listener %s has it already",
+                        text_string(&printed), listener->name, user);
+        text_clear(&printed);
+    }
+}
+
+static void check_listener(const struct config *config, size_t at, struct diagnostics *diagnostics)
+{
+    const struct config_listener *listener = &config->listeners[at];
+
+    check_endpoints(config, at, diagnostics);
+    if (listener->tls != LISTENER_TLS_OFF && config->certificate_count == 0)
+        diagnostics_add(diagnostics, SEVERITY_ERROR, "listener.no-certificate", listener->at,
+                        "listener %s offers TLS, but there is no certificate block; add one, or "
+                        "write: tls off;",
+                        listener->name);
+    for (size_t i = 0; i < config->backend_count; i++) {
+        const struct config_backend *backend = &config->backends[i];
+
+        if (listener->post_dot_budget_ms + backend->dot_timeout_ms > MAX_AFTER_DOT_MS)
+            diagnostics_add(diagnostics, SEVERITY_ERROR, "listener.too-patient", listener->at,
+                            "post-dot-budget of listener %s and dot-timeout of backend %s are more "
+                            "than 570s together: the client would give up first, and send its mail "
+                            "again though it was delivered",
+                            listener->name, backend->name);
+    }
+}
+
+void config_check(const struct config *config, struct diagnostics *diagnostics)
+{
+    for (size_t i = 0; i < config->listener_count; i++)
+        check_listener(config, i, diagnostics);
+    check_relays(config, diagnostics);
+}
