@@ -14,9 +14,9 @@
 
 #include <string.h>
 
-#include "base/escape.h"
 #include "base/memory.h"
 #include "mail/domain.h"
+#include "mail/grammar.h"
 
 /* Where the parser stands in the path. */
 struct cursor {
@@ -49,31 +49,15 @@ static enum address_problem unexpected(const struct cursor *cursor)
     return at_end(cursor) ? ADDRESS_NO_BRACKETS : ADDRESS_SYNTAX;
 }
 
-static bool has_non_ascii(struct slice s)
-{
-    for (size_t i = 0; i < s.length; i++)
-        if ((unsigned char)s.data[i] > 127)
-            return true;
-    return false;
-}
-
-static bool is_atext(char c)
-{
-    return ascii_is_alnum(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
-}
-
-/* A character beyond ASCII where one may stand. Takes it; C1 controls are none. */
+/* A character beyond ASCII where one may stand. */
 static enum address_problem take_utf8(struct cursor *cursor)
 {
-    struct slice rest = slice_from_offset(cursor->s, cursor->at);
-    size_t length = utf8_sequence_length(rest);
+    size_t length = grammar_utf8_length(slice_from_offset(cursor->s, cursor->at));
 
+    cursor->at += length;
     if (!cursor->allow_utf8)
         return ADDRESS_UTF8;
-    if (length < 2 || (length == 2 && rest.data[0] == '\xc2' && (unsigned char)rest.data[1] < 0xa0))
-        return ADDRESS_SYNTAX;
-    cursor->at += length;
-    return ADDRESS_OK;
+    return length > 0 ? ADDRESS_OK : ADDRESS_SYNTAX;
 }
 
 /* Atom *("." Atom): no dot at either end, no two in a row. */
@@ -90,7 +74,7 @@ static enum address_problem take_dot_string(struct cursor *cursor)
             if (problem != ADDRESS_OK)
                 return problem;
             needs_atom = false;
-        } else if (is_atext(c)) {
+        } else if (grammar_is_atext(c)) {
             cursor->at++;
             needs_atom = false;
         } else if (c == '.' && !needs_atom) {
@@ -145,7 +129,7 @@ static enum address_problem take_route(struct cursor *cursor)
         while (length < name.length && strchr(",:>", name.data[length]) == NULL)
             length++;
         name = slice_until(name, length);
-        if (!cursor->allow_utf8 && has_non_ascii(name)) {
+        if (!cursor->allow_utf8 && grammar_has_non_ascii(name)) {
             text_clear(&domain);
             return ADDRESS_UTF8;
         }
@@ -175,7 +159,7 @@ static enum address_problem take_domain(struct cursor *cursor, struct text *out)
     domain = slice_until(domain, end);
     if (slice_find_byte(domain, '@', &at_sign))
         return ADDRESS_SYNTAX;
-    if (!cursor->allow_utf8 && has_non_ascii(domain))
+    if (!cursor->allow_utf8 && grammar_has_non_ascii(domain))
         return ADDRESS_UTF8;
     is_good = domain.length > 0 && domain.data[0] == '['
                   ? domain_normalise_literal(domain, out)
@@ -194,7 +178,7 @@ static void note_local(struct address *address, struct slice local)
     address->has_percent = slice_find_byte(local, '%', &position);
     address->has_bang = slice_find_byte(local, '!', &position);
     address->has_inner_at = slice_find_byte(local, '@', &position);
-    address->is_utf8 = has_non_ascii(local);
+    address->is_utf8 = grammar_has_non_ascii(local);
 }
 
 static enum address_problem take_mailbox(struct cursor *cursor, enum address_form form,
@@ -227,7 +211,7 @@ static enum address_problem take_mailbox(struct cursor *cursor, enum address_for
         return problem;
     address->domain_length = (uint16_t)(out->length - local.length - 1);
     address->is_literal = cursor->s.data[start] == '[';
-    if (has_non_ascii(slice_from_offset(slice_until(cursor->s, cursor->at), start)))
+    if (grammar_has_non_ascii(slice_from_offset(slice_until(cursor->s, cursor->at), start)))
         address->is_utf8 = true;
     return ADDRESS_OK;
 }

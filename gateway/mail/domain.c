@@ -14,19 +14,12 @@
 #include "base/escape.h"
 #include "base/ip.h"
 #include "base/memory.h"
+#include "mail/grammar.h"
 
 #define NAME_MAX_BYTES 253
 #define LABEL_MAX_BYTES 63
 /* More UTF-8 than this stands for no name of 253 octets that anyone uses; it bounds our work. */
 #define UTF8_MAX_BYTES 1024
-
-static bool is_ascii(struct slice s)
-{
-    for (size_t i = 0; i < s.length; i++)
-        if ((unsigned char)s.data[i] > 127)
-            return false;
-    return true;
-}
 
 static bool is_a_label(struct slice label)
 {
@@ -99,7 +92,8 @@ static enum domain_problem add_mapped_label(struct slice label, struct text *map
         text_add_string(mapped, made);
     idn2_free(made);
     mem_free(given);
-    if (status == IDN2_TOO_BIG_LABEL || status == IDN2_TOO_BIG_DOMAIN)
+    if (status == IDN2_TOO_BIG_LABEL || status == IDN2_TOO_BIG_DOMAIN ||
+        status == IDN2_PUNYCODE_BIG_OUTPUT)
         return DOMAIN_TOO_LONG;
     return status == IDN2_OK ? DOMAIN_OK : DOMAIN_BAD_IDN;
 }
@@ -122,10 +116,10 @@ static enum domain_problem add_utf8(struct slice s, struct text *out)
     for (struct slice rest = s; problem == DOMAIN_OK && slice_next(&rest, '.', &label);) {
         if (label.data > s.data)
             text_add_byte(&mapped, '.');
-        if (is_ascii(label))
-            text_add(&mapped, label);
-        else
+        if (grammar_has_non_ascii(label))
             problem = add_mapped_label(label, &mapped);
+        else
+            text_add(&mapped, label);
     }
     if (problem == DOMAIN_OK && s.data[s.length - 1] == '.')
         problem = DOMAIN_EMPTY_LABEL;
@@ -139,7 +133,7 @@ static enum domain_problem add_utf8(struct slice s, struct text *out)
 
 enum domain_problem domain_normalise(struct slice s, struct text *out)
 {
-    return is_ascii(s) ? add_ascii(s, out) : add_utf8(s, out);
+    return grammar_has_non_ascii(s) ? add_utf8(s, out) : add_ascii(s, out);
 }
 
 bool domain_normalise_literal(struct slice s, struct text *out)
