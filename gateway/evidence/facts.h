@@ -19,8 +19,8 @@
 /* How far a transaction has come: what belongs to this phase and those before is known. */
 enum phase {
     PHASE_CONNECT, /* client, listener */
-    PHASE_HELO,    /* helo, tls */
-    PHASE_MAIL,    /* sender, announced size */
+    PHASE_HELO,    /* helo */
+    PHASE_MAIL,    /* sender, announced size; tls, since before MAIL a client may still upgrade */
     PHASE_RCPT,    /* the recipient at hand */
     PHASE_DATA,    /* all recipients: their count */
     PHASE_MESSAGE, /* header fields, real size */
@@ -42,7 +42,14 @@ struct facts {
     const struct address *recipient; /* the one this walk is about; NULL before RCPT */
     uint64_t recipient_count;        /* accepted ones */
     const struct message *message;   /* NULL before its end */
-    const struct mailbox_list *from; /* of header From; NULL before the end of the message */
+    const struct mailbox_list *from; /* see facts_parse_from; NULL before the end of the message */
 };
+
+/*
+ * Reads the authors of a complete message out of every From field that it has, not of the first
+ * alone: a second field must not be a way past a rule on header-from. Clear the list with
+ * mailbox_list_clear.
+ */
+void facts_parse_from(struct mailbox_list *list, const struct message *message);
 
 #endif

@@ -14,42 +14,28 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "evidence/facts.h"
+#include "policy/policy.h"
 
 struct policy_book;
 
-enum action { ACTION_ACCEPT, ACTION_REJECT, ACTION_TEMPFAIL, ACTION_DISCARD, ACTION_TAG };
-/* "accept" ... as in the language. */
-const char *action_name(enum action action);
-
-struct term; /* see policy/rules.h */
-
-/* One rule, or a policy's `otherwise` (which has no terms). */
-struct rule {
-    const char *name;         /* "otherwise" for that */
-    const char *reason;       /* reason id: "rule.standard.big-new" */
-    struct position at;
-    enum mode mode;
-    enum action action;
-    const char *words;        /* the quoted text behind the action, for the client; NULL for none */
-    const char *tag;          /* with ACTION_TAG */
-    struct term *terms;       /* joined by `and` */
-    size_t term_count;
-    struct term *exceptions;  /* any one of them takes the rule away */
-    size_t exception_count;
-    enum phase phase;         /* the earliest at which it can be decided in every case */
-    bool has_recipient_term;  /* its result may differ between recipients of one transaction */
-};
-
-/* What one domain (or submission listener, or relay block) has in force: two levels merged. */
+/*
+ * What one domain block, submission listener or relay block has in force: the built-in defaults,
+ * the policy over them, the domain over the policy.
+ */
 struct effective_policy {
-    const char *policy;       /* name of the policy */
-    const char *domain;       /* name of the domain block it is for: its first name; "" for none */
+    const char *policy;           /* name of the policy */
+    const char *domain;           /* the domain block's first name; "" for a relay */
+    struct position at;           /* of the domain or relay block */
+    struct position policy_at;    /* of the policy block */
     struct config_backend *backend;
-    enum mode mode;           /* shadow when gateway, policy or domain says so */
-    uint64_t max_size_bytes;
-    struct rule *rules;       /* the domain's own, then the policy's, then otherwise */
+    enum mode mode;               /* the gateway's shadow, else the domain's, else the policy's */
+    struct position mode_at;      /* line 0: built in */
+    uint64_t max_size_bytes;      /* 0: no limit */
+    struct position max_size_at;  /* line 0: built in */
+    struct rule *rules;           /* the domain's own, then the policy's, then otherwise */
     size_t rule_count;
-    const char *const *own_domains; /* names of the domain block, ".sub" forms included */
+    const char *const *own_domains; /* names of the domain block, ".sub" forms included; of a relay:
+                                       those of all domain blocks */
     size_t own_domain_count;
 };
 
@@ -62,20 +48,28 @@ void policy_book_free(struct policy_book **book);
 
 /*
  * The policy for a recipient's domain (in domain.h's one form): the exact name, else the longest
- * ".parent", else "*". NULL when no domain block covers it: then it is not ours.
+ * ".parent", else "*". NULL when no domain block covers it: then it is not ours. An address
+ * literal and the empty name are nobody's.
  */
 const struct effective_policy *policy_book_find_domain(const struct policy_book *book,
                                                        struct slice domain);
 /* Of a submission listener or a relay block. Never NULL for one that loaded. */
 const struct effective_policy *policy_book_get_relay(const struct policy_book *book,
                                                      const struct config_relay *relay);
-/* The largest max-size of all domains, for SIZE in EHLO; 0 when one has no limit. */
+/* All of them, domain blocks first, in the order of the files. NULL behind the last. */
+const struct effective_policy *policy_book_at(const struct policy_book *book, size_t index);
+/* The largest max-size of all domains and relays, for SIZE in EHLO; 0 when one has no limit. */
 uint64_t policy_book_largest_size(const struct policy_book *book);
-/* All backends that mail from inbound listeners can go to; for EHLO's intersection. */
+/* Whether mail of a domain or relay can go to this backend; for EHLO's intersection. */
 bool policy_book_reaches(const struct policy_book *book, const struct config_backend *backend);
 
 /* `postern effective NAME`: settings and rules with the file:line each came from. */
 void policy_book_print_effective(const struct policy_book *book,
                                  const struct effective_policy *effective, struct text *out);
+/*
+ * For `postern check`: each rule with the phase in which it can be decided, what it does then, and
+ * the earlier rule that holds it back, if one does. Domains with the same rules share a table.
+ */
+void policy_book_print_phases(const struct policy_book *book, struct text *out);
 
 #endif

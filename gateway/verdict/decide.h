@@ -3,9 +3,12 @@
  * Decides: facts and policy in, verdict out. A pure function; the same call
  * serves a live session, `postern explain` and the tests.
  *
- * Rules are walked in order. A rule is true, false or not known yet; the walk
- * stops at the first one that is not known yet, and a match before it is the
- * verdict. A rule in shadow that matches is noted and the walk goes on.
+ * Rules are walked in order. A rule is true, false or not known yet. The walk
+ * stops at the first rule that is not known yet and could end it, and a match
+ * before it is the verdict. A rule in shadow that matches is noted and the walk
+ * goes on. Neither such a rule nor a tag can end a walk, so a refusal behind one
+ * that is not known yet need not wait for it; anything else does, lest the note
+ * or the tag be missed.
  */
 #ifndef POSTERN_VERDICT_DECIDE_H
 #define POSTERN_VERDICT_DECIDE_H
@@ -17,30 +20,34 @@
 #include "mail/reply.h"
 #include "policy/policy_book.h"
 
-#define VERDICT_MAX_TAGS 8
+#define VERDICT_MAX_TAGS POLICY_MAX_TAGS
 
 struct verdict {
     bool is_final;              /* false: the walk met a rule that is not known yet in this phase */
     enum action action;         /* what we do: never ACTION_TAG; ACCEPT while not final */
-    const struct rule *rule;    /* that decided; NULL while not final, or for exempt recipients */
-    enum phase phase;           /* in which it was decided */
-    /* The first rule that would have decided otherwise, had it not been in shadow. NULL for none. */
+    const struct rule *rule;    /* that decided; NULL while not final, for exempt recipients, and
+                                   where shadow made an accept of what it decided */
+    enum phase phase;           /* in which it was decided; while not final, that of the facts */
+    /* The first rule that would have acted had nothing been in shadow. NULL for none. */
     const struct rule *shadow_rule;
-    enum phase shadow_phase;
+    enum phase shadow_phase;    /* in which it would have */
     const char *tags[VERDICT_MAX_TAGS]; /* of tag rules that matched, in order, each once */
     size_t tag_count;
-    const struct rule *pending_rule;    /* where the walk stopped; NULL when final */
+    const struct rule *pending_rule;    /* the first that has to be known yet; NULL when final */
 };
 
 /*
  * The verdict on facts->recipient (or on the sender alone, before RCPT) under
  * `policy`, as far as facts->phase tells. Shadow at gateway, domain or policy
- * turns the verdict into accept and notes the rule as shadow_rule. Postmaster and
- * abuse recipients are exempt from rules (RFC 5321 4.5.1, RFC 2142).
+ * turns the verdict into accept, without tags, and notes the rule as shadow_rule.
+ * Postmaster and abuse recipients are exempt from rules (RFC 5321 4.5.1, RFC 2142).
+ *
+ * A call with all facts gives what the calls on the way would have given: the phases
+ * from RCPT on are gone through in turn, and the first final verdict stands.
  */
 struct verdict decide(const struct effective_policy *policy, const struct facts *facts);
 
-/* The client's reply for a verdict that refuses. Its strings live as long as the book. */
+/* The client's reply for a reject or tempfail. Its strings live as long as the book. */
 struct reply verdict_reply(const struct verdict *verdict);
 
 /*
@@ -54,6 +61,7 @@ enum joint_verdict {
     JOINT_TEMPFAIL,     /* a tempfail among them: nobody gets anything, the client comes back */
     JOINT_MIXED_REJECT, /* a reject beside an accept or discard */
 };
+/* `count` is at least 1 and all are final. */
 enum joint_verdict decide_jointly(const struct verdict *verdicts, size_t count);
 
 #endif

@@ -6,9 +6,10 @@
 #ifndef POSTERN_VERDICT_STAMP_H
 #define POSTERN_VERDICT_STAMP_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
-#include "base/text.h"
 #include "evidence/facts.h"
 #include "mail/message.h"
 
@@ -17,8 +18,8 @@
 #define STAMP_TAG_FIELD "X-Postern-Tag"
 
 struct stamp {
-    const struct facts *facts;   /* client, helo, TLS */
-    const char *hostname;        /* ours */
+    const struct facts *facts;   /* client, helo, TLS version; recipient if there is just one */
+    const char *hostname;        /* ours, in the one form of mail/domain.h */
     const char *id;              /* of the transaction */
     const char *tls_cipher;      /* NULL for plain */
     bool is_smtputf8;
@@ -27,13 +28,19 @@ struct stamp {
     size_t tag_count;
 };
 
-/* True when the message has gone round: see the two ceilings above. */
+/*
+ * "SMTP", "ESMTP", "ESMTPS", "UTF8SMTP" or "UTF8SMTPS" (RFC 3848, RFC 6531 4.3). HELO is SMTP,
+ * whatever else was used: there is no registered word for it under TLS.
+ */
+const char *stamp_protocol(const struct facts *facts, bool is_smtputf8);
+
+/* True when the message has gone round: either of the two ceilings above is reached. */
 bool stamp_is_loop(const struct message *message, const char *hostname);
 
 /*
- * Cuts tag fields that came with the message, then puts our tags and our Received field on top.
- * "with" is SMTP, ESMTP, ESMTPS or UTF8SMTP, UTF8SMTPS (RFC 3848, RFC 6531 4.3). One recipient is
- * named in "for", more are not (they must not learn of each other).
+ * Cuts tag fields that came with the message, then puts our tags and, above them, our Received
+ * field on top. One recipient is named in "for", more are not (they must not learn of each other).
+ * A greeting that is no domain and no address literal is written "unknown". Call it once.
  */
 void stamp_message(struct message *message, const struct stamp *stamp);
 

@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Terms and what they come to; see rules.h.
+ *
+ * A term is known from its phase in the vocabulary on. Two are known earlier in
+ * one direction, because what they count only grows: `size` is at least what
+ * the client announced (RFC 1870 lets us hold it to that), and `recipients` is
+ * at least what was accepted so far. So a mail that is too large can be refused
+ * before its bytes are sent.
+ *
+ * A client chooses nearly all that is compared here. Domains come in the one
+ * form of mail/domain.h, so spelling is no way round a rule; local parts are
+ * compared without regard to case, as nearly every server delivers them.
+ */
+#include "policy/rules.h"
+
+#include "base/memory.h"
+#include "base/number.h"
+#include "mail/domain.h"
+
+const char *comparison_sign(enum comparison comparison)
+{
+    static const char *const signs[] = {
+        [COMPARISON_OVER] = ">",
+        [COMPARISON_AT_LEAST] = ">=",
+        [COMPARISON_UNDER] = "<",
+        [COMPARISON_AT_MOST] = "<=",
+    };
+
+    return signs[comparison];
+}
+
+void term_clear(struct term *term)
+{
+    for (size_t i = 0; i < term->value_count; i++) {
+        mem_free(term->values[i].text);
+        mem_free(term->values[i].overlaps);
+    }
+    mem_free(term->values);
+    mem_free(term->header_name);
+    *term = (struct term){ 0 };
+}
+
+static enum truth truth_of(bool is_true)
+{
+    return is_true ? TERM_TRUE : TERM_FALSE;
+}
+
+/* ---- names ---- */
+
+/* `pattern` is "example.org", or ".example.org" for what lies strictly below. */
+static bool domain_matches(struct slice domain, struct slice pattern)
+{
+    if (pattern.length > 0 && pattern.data[0] == '.')
+        return domain_is_below(domain, slice_from_offset(pattern, 1));
+    return slice_equals_nocase(domain, pattern);
+}
+
+/*
+ * The names of the recipient's domain block with all below them. In the block "*" the only name
+ * that is certainly the recipient's own is that of its address.
+ */
+static bool is_own_domain(struct slice domain, const struct facts *facts,
+                          const struct effective_policy *policy)
+{
+    for (size_t i = 0; i < policy->own_domain_count; i++) {
+        struct slice own = slice_from(policy->own_domains[i]);
+
+        if (slice_equals(own, SLICE("*"))) {
+            if (facts->recipient == NULL)
+                continue;
+            own = address_domain(facts->recipient);
+        } else if (own.length > 0 && own.data[0] == '.') {
+            own = slice_from_offset(own, 1);
+            if (domain_is_below(domain, own))
+                return true;
+            continue;
+        }
+        if (own.length > 0 && (slice_equals_nocase(domain, own) || domain_is_below(domain, own)))
+            return true;
+    }
+    return false;
+}
+
+static bool list_has(const struct config_list *list, struct slice name)
+{
+    struct text lower;
+    bool has;
+
+    if (name.length == 0)
+        return false;
+    text_init(&lower, name.length);
+    for (size_t i = 0; i < name.length; i++)
+        text_add_byte(&lower, ascii_lower(name.data[i]));
+    has = config_list_has_name(list, text_slice(&lower));
+    text_clear(&lower);
+    return has;
+}
+
+/* One value against a domain. An empty domain (a null sender, a bare postmaster) matches nothing. */
+static bool domain_has_value(struct slice domain, const struct term_value *value,
+                             const struct facts *facts, const struct effective_policy *policy)
+{
+    if (domain.length == 0)
+        return false;
+    if (value->form == VALUE_OWN_DOMAIN)
+        return is_own_domain(domain, facts, policy);
+    if (value->form == VALUE_LIST)
+        return list_has(value->list, domain);
+    return domain_matches(domain, slice_from(value->text));
+}
+
+static bool address_has_value(const struct address *address, const struct term_value *value)
+{
+    if (value->form == VALUE_LIST)
+        return list_has(value->list, address_text(address));
+    if (value->form == VALUE_KEYWORD) /* null is the only one */
+        return address_is_null(address);
+    return slice_equals_nocase(address_text(address), slice_from(value->text));
+}
+
+/* A client may greet with anything; what is a domain is compared in its one form. */
+static bool helo_has_value(struct slice helo, const struct term_value *value)
+{
+    struct text normal;
+    bool matches = false;
+
+    if (value->form == VALUE_LITERAL)
+        return slice_equals_nocase(helo, slice_from(value->text));
+    if (helo.length > 1 && helo.data[helo.length - 1] == '.')
+        helo = slice_until(helo, helo.length - 1);
+    text_init(&normal, DOMAIN_MAX_BYTES);
+    if (domain_normalise(helo, &normal) != DOMAIN_OK)
+        matches = value->form == VALUE_LIST && list_has(value->list, helo);
+    else if (value->form == VALUE_LIST)
+        matches = list_has(value->list, text_slice(&normal));
+    else
+        matches = domain_matches(text_slice(&normal), slice_from(value->text));
+    text_clear(&normal);
+    return matches;
+}
+
+static bool tls_has_value(const char *version, const struct term_value *value)
+{
+    static const char *const versions[] = { NULL, NULL, "TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3" };
+
+    if (value->keyword == 0)
+        return version == NULL;
+    if (value->keyword == 1)
+        return version != NULL;
+    return version != NULL
+           && slice_equals(slice_from(version), slice_from(versions[value->keyword]));
+}
+
+static bool client_has_value(const struct ip_address *client, const struct term_value *value)
+{
+    if (value->form == VALUE_LIST)
+        return config_list_has_ip(value->list, client);
+    return ip_prefix_contains(&value->network, client);
+}
+
+/* ---- counts ---- */
+
+static bool compares(uint64_t number, const struct term_value *value)
+{
+    switch (value->comparison) {
+    case COMPARISON_OVER:
+        return number > value->number;
+    case COMPARISON_AT_LEAST:
+        return number >= value->number;
+    case COMPARISON_UNDER:
+        return number < value->number;
+    case COMPARISON_AT_MOST:
+        return number <= value->number;
+    }
+    return false;
+}
+
+static bool is_lower_bound(const struct term_value *value)
+{
+    return value->comparison == COMPARISON_OVER || value->comparison == COMPARISON_AT_LEAST;
+}
+
+/* `number` is final, or else the least that it can become. */
+static enum truth count_has_value(uint64_t number, bool is_final, const struct term_value *value)
+{
+    bool is_true = compares(number, value);
+
+    /* What grows can only come above a lower bound, and only leave an upper one. */
+    if (is_final || is_true == is_lower_bound(value))
+        return truth_of(is_true);
+    return TERM_UNKNOWN;
+}
+
+static enum truth size_has_value(const struct facts *facts, const struct term_value *value)
+{
+    if (facts->phase >= PHASE_MESSAGE)
+        return count_has_value(facts->message->spool.length, true, value);
+    return count_has_value(facts->phase >= PHASE_MAIL ? facts->announced_size_bytes : 0, false,
+                           value);
+}
+
+static enum truth recipients_have_value(const struct facts *facts, const struct term_value *value)
+{
+    return count_has_value(facts->phase >= PHASE_RCPT ? facts->recipient_count : 0,
+                           facts->phase >= PHASE_DATA, value);
+}
+
+/* ---- header ---- */
+
+void term_value_prepare(struct term_value *value)
+{
+    struct slice text = slice_from(value->text);
+    size_t overlap = 0;
+
+    value->overlaps = mem_new_array(text.length + 1, sizeof *value->overlaps);
+    for (size_t i = 1; i < text.length; i++) {
+        while (overlap > 0 && ascii_lower(text.data[i]) != ascii_lower(text.data[overlap]))
+            overlap = value->overlaps[overlap];
+        if (ascii_lower(text.data[i]) == ascii_lower(text.data[overlap]))
+            overlap++;
+        value->overlaps[i + 1] = (uint16_t)overlap;
+    }
+}
+
+/*
+ * Knuth, Morris and Pratt's search: each byte is looked at about once, so a header made of near
+ * misses costs no more than another. CR and LF are passed over, which is unfolding (RFC 5322 2.2.3).
+ */
+static bool field_contains(struct slice field, const struct term_value *value)
+{
+    struct slice text = slice_from(value->text);
+    size_t matched = 0;
+
+    for (size_t i = 0; i < field.length && matched < text.length; i++) {
+        char c = ascii_lower(field.data[i]);
+
+        if (c == '\r' || c == '\n')
+            continue;
+        while (matched > 0 && c != ascii_lower(text.data[matched]))
+            matched = value->overlaps[matched];
+        if (c == ascii_lower(text.data[matched]))
+            matched++;
+    }
+    return matched == text.length;
+}
+
+static bool header_is_true(const struct term *term, const struct message *message)
+{
+    struct slice name = slice_from(term->header_name);
+    bool is_present = false;
+
+    for (size_t i = 0; i < message->header.field_count; i++) {
+        const struct header_field *field = &message->header.fields[i];
+
+        if (!slice_equals_nocase(message_field_name(message, field), name))
+            continue;
+        is_present = true;
+        for (size_t j = 0; j < term->value_count; j++)
+            if (field_contains(message_field_value(message, field), &term->values[j]))
+                return true;
+    }
+    if (term->header_test == HEADER_CONTAINS)
+        return false;
+    return is_present == (term->header_test == HEADER_PRESENT);
+}
+
+enum { FROM_MISSING, FROM_MULTIPLE, FROM_MALFORMED }; /* as in the vocabulary */
+
+static bool from_has_keyword(const struct facts *facts, size_t keyword)
+{
+    size_t fields = message_count_fields(facts->message, SLICE("From"));
+
+    switch (keyword) {
+    case FROM_MISSING:
+        return fields == 0;
+    case FROM_MULTIPLE:
+        return fields > 1 || facts->from->count > 1;
+    default:
+        return facts->from->is_malformed;
+    }
+}
+
+/* With several authors one that matches is enough: a forger would add the others. */
+static bool from_has_value(const struct facts *facts, const struct term_value *value,
+                           const struct effective_policy *policy)
+{
+    if (value->form == VALUE_KEYWORD)
+        return from_has_keyword(facts, value->keyword);
+    for (size_t i = 0; i < facts->from->count; i++) {
+        const struct mailbox *mailbox = &facts->from->mailboxes[i];
+        struct slice address = slice_from(mailbox->address);
+        bool matches;
+
+        if (value->form == VALUE_ADDRESS)
+            matches = slice_equals_nocase(address, slice_from(value->text));
+        else if (value->form == VALUE_LIST)
+            matches = list_has(value->list, address);
+        else
+            matches = domain_has_value(slice_from(mailbox->domain), value, facts, policy);
+        if (matches)
+            return true;
+    }
+    return false;
+}
+
+/* ---- the whole ---- */
+
+/* One value of a term that is known in this phase; size and recipients see to that themselves. */
+static enum truth value_evaluate(const struct term *term, const struct term_value *value,
+                                 const struct facts *facts, const struct effective_policy *policy)
+{
+    switch (term->word->id) {
+    case TERM_CLIENT:
+        return truth_of(client_has_value(&facts->client.address, value));
+    case TERM_LISTENER:
+        return truth_of(slice_equals(slice_from(facts->listener), slice_from(value->text)));
+    case TERM_TLS:
+        return truth_of(tls_has_value(facts->tls_version, value));
+    case TERM_HELO:
+        return truth_of(helo_has_value(slice_from(facts->helo), value));
+    case TERM_SENDER:
+        return truth_of(address_has_value(facts->sender, value));
+    case TERM_SENDER_DOMAIN:
+        return truth_of(domain_has_value(address_domain(facts->sender), value, facts, policy));
+    case TERM_RECIPIENT:
+        return truth_of(address_has_value(facts->recipient, value));
+    case TERM_RECIPIENT_DOMAIN:
+        return truth_of(domain_has_value(address_domain(facts->recipient), value, facts, policy));
+    case TERM_HEADER_FROM:
+        return truth_of(from_has_value(facts, value, policy));
+    case TERM_SIZE:
+        return size_has_value(facts, value);
+    case TERM_RECIPIENTS:
+        return recipients_have_value(facts, value);
+    case TERM_HEADER:
+    case TERM_UNAVAILABLE:
+        break;
+    }
+    return TERM_FALSE;
+}
+
+enum truth term_evaluate(const struct term *term, const struct facts *facts,
+                         const struct effective_policy *policy)
+{
+    enum truth best = TERM_FALSE;
+    bool grows = term->word->id == TERM_SIZE || term->word->id == TERM_RECIPIENTS;
+
+    if (facts->phase < term->word->phase && !grows)
+        return TERM_UNKNOWN;
+    if (term->word->id == TERM_HEADER)
+        return truth_of(header_is_true(term, facts->message));
+    for (size_t i = 0; i < term->value_count && best != TERM_TRUE; i++) {
+        enum truth truth = value_evaluate(term, &term->values[i], facts, policy);
+
+        if (truth > best)
+            best = truth;
+    }
+    return best;
+}
+
+enum truth rule_evaluate(const struct rule *rule, const struct facts *facts,
+                         const struct effective_policy *policy)
+{
+    enum truth result = TERM_TRUE;
+
+    for (size_t i = 0; i < rule->term_count && result != TERM_FALSE; i++) {
+        enum truth truth = term_evaluate(&rule->terms[i], facts, policy);
+
+        if (truth < result)
+            result = truth;
+    }
+    for (size_t i = 0; i < rule->exception_count && result != TERM_FALSE; i++) {
+        enum truth truth = term_evaluate(&rule->exceptions[i], facts, policy);
+
+        if (truth == TERM_TRUE)
+            result = TERM_FALSE;
+        else if (truth == TERM_UNKNOWN)
+            result = TERM_UNKNOWN;
+    }
+    return result;
+}
+
+/* ---- about rules and terms ---- */
+
+bool rule_can_decide(const struct rule *rule)
+{
+    return rule->action != ACTION_TAG && rule->mode == MODE_ENFORCE;
+}
+
+static bool has_keyword(const struct term *term, size_t keyword)
+{
+    for (size_t i = 0; i < term->value_count; i++)
+        if (term->values[i].form == VALUE_KEYWORD && term->values[i].keyword == keyword)
+            return true;
+    return false;
+}
+
+bool term_is_always_true(const struct term *term)
+{
+    bool has_all_v4 = false;
+    bool has_all_v6 = false;
+
+    if (term->word->id == TERM_TLS)
+        return has_keyword(term, 0) && has_keyword(term, 1);
+    for (size_t i = 0; i < term->value_count; i++) {
+        const struct term_value *value = &term->values[i];
+
+        if (value->form == VALUE_NETWORK) {
+            has_all_v4 = has_all_v4
+                         || (ip_prefix_is_v4(&value->network) && value->network.length == 96);
+            has_all_v6 = has_all_v6 || value->network.length == 0;
+        } else if (value->form == VALUE_SIZE || value->form == VALUE_NUMBER) {
+            if (value->comparison == COMPARISON_AT_LEAST && value->number == 0)
+                return true;
+        }
+    }
+    return has_all_v4 && has_all_v6;
+}
+
+static bool value_covers(const struct term_value *wide, const struct term_value *narrow)
+{
+    if (wide->form != narrow->form)
+        return false;
+    switch (wide->form) {
+    case VALUE_NETWORK:
+        return wide->network.length <= narrow->network.length
+               && ip_prefix_contains(&wide->network, &narrow->network.address);
+    case VALUE_OWN_DOMAIN:
+        return true;
+    case VALUE_LIST:
+        return wide->list == narrow->list;
+    case VALUE_SIZE:
+    case VALUE_NUMBER:
+        return wide->comparison == narrow->comparison
+               && (wide->number == narrow->number
+                   || (wide->number < narrow->number) == is_lower_bound(wide));
+    case VALUE_LISTENER:
+    case VALUE_KEYWORD:
+    case VALUE_DOMAIN:
+    case VALUE_LITERAL:
+    case VALUE_ADDRESS:
+    case VALUE_HEADER:
+        break;
+    }
+    return slice_equals(slice_from(wide->text), slice_from(narrow->text));
+}
+
+bool term_covers(const struct term *wide, const struct term *narrow)
+{
+    if (wide->word != narrow->word || wide->header_test != narrow->header_test
+        || !slice_equals_nocase(slice_from(wide->header_name), slice_from(narrow->header_name)))
+        return false;
+    for (size_t i = 0; i < narrow->value_count; i++) {
+        size_t j = 0;
+
+        while (j < wide->value_count && !value_covers(&wide->values[j], &narrow->values[i]))
+            j++;
+        if (j == wide->value_count)
+            return false;
+    }
+    return true;
+}
+
+static void print_quoted(struct text *out, const char *text)
+{
+    text_add_byte(out, '"');
+    for (; *text != '\0'; text++) {
+        if (*text == '"' || *text == '\\')
+            text_add_byte(out, '\\');
+        text_add_byte(out, *text);
+    }
+    text_add_byte(out, '"');
+}
+
+static void value_print(struct text *out, const struct term_value *value)
+{
+    switch (value->form) {
+    case VALUE_NETWORK:
+        ip_prefix_print(out, &value->network);
+        break;
+    case VALUE_OWN_DOMAIN:
+        text_add_string(out, "own-domain");
+        break;
+    case VALUE_LIST:
+        text_add_format(out, "in %s", value->list->name);
+        break;
+    case VALUE_SIZE:
+        text_add_format(out, "%s ", comparison_sign(value->comparison));
+        number_print_size(out, value->number);
+        break;
+    case VALUE_NUMBER:
+        text_add_format(out, "%s %llu", comparison_sign(value->comparison),
+                        (unsigned long long)value->number);
+        break;
+    case VALUE_HEADER:
+        print_quoted(out, value->text);
+        break;
+    case VALUE_LISTENER:
+    case VALUE_KEYWORD:
+    case VALUE_DOMAIN:
+    case VALUE_LITERAL:
+    case VALUE_ADDRESS:
+        text_add_string(out, value->text);
+        break;
+    }
+}
+
+void term_print(struct text *out, const struct term *term)
+{
+    static const char *const tests[] = { " present", " absent", " contains" };
+
+    text_add_string(out, term->word->word);
+    if (term->word->id == TERM_HEADER)
+        text_add_format(out, " %s%s", term->header_name, tests[term->header_test]);
+    for (size_t i = 0; i < term->value_count; i++) {
+        text_add_string(out, i == 0 ? " " : ", ");
+        value_print(out, &term->values[i]);
+    }
+}
+
+void rule_print_action(struct text *out, const struct rule *rule)
+{
+    text_add_string(out, action_name(rule->action));
+    if (rule->action == ACTION_TAG)
+        text_add_format(out, " %s", rule->tag);
+    if (rule->words != NULL) {
+        text_add_byte(out, ' ');
+        print_quoted(out, rule->words);
+    }
+}
