@@ -23,7 +23,8 @@ struct listener {
     struct loop_timer rest;   /* set while the system is out of descriptors or memory */
     bool is_paused;           /* by the owner */
     bool is_short;            /* the last accept failed for want of something: logged already */
-    bool *is_gone;            /* set while on_ready runs: tells it that the owner freed us */
+    bool is_calling;          /* on_ready runs: it frees us, should the owner want it */
+    bool is_gone;             /* the owner has freed us */
 };
 
 static void update_watch(struct listener *listener)
@@ -71,8 +72,8 @@ static void rest(struct listener *listener, int error)
     update_watch(listener);
 }
 
-/* False when there is nothing more to accept, or no listener any more. */
-static bool accept_one(struct listener *listener, const bool *is_gone)
+/* False when there is nothing more to accept, or nobody who wants it. */
+static bool accept_one(struct listener *listener)
 {
     struct sockaddr_storage address = { 0 };
     socklen_t length = sizeof address;
@@ -93,20 +94,20 @@ static bool accept_one(struct listener *listener, const bool *is_gone)
     if (!ip_endpoint_from_sockaddr((const struct sockaddr *)&address, &peer))
         peer = (struct ip_endpoint){ 0 };
     listener->on_accept(listener->owner, fd, &peer);
-    return !*is_gone && !listener->is_paused;
+    return !listener->is_gone && !listener->is_paused;
 }
 
 static void on_ready(void *owner)
 {
     struct listener *listener = owner;
-    bool is_gone = false;
 
-    listener->is_gone = &is_gone;
+    listener->is_calling = true;
     for (int i = 0; i < MAX_ACCEPTS_PER_TURN; i++)
-        if (!accept_one(listener, &is_gone))
+        if (!accept_one(listener))
             break;
-    if (!is_gone)
-        listener->is_gone = NULL;
+    listener->is_calling = false;
+    if (listener->is_gone)
+        mem_free(listener);
 }
 
 struct listener *listener_new(struct loop *loop, int fd, listener_accept_fn on_accept, void *owner)
@@ -128,11 +129,11 @@ void listener_free(struct listener **handle)
     *handle = NULL;
     if (listener == NULL)
         return;
-    if (listener->is_gone != NULL)
-        *listener->is_gone = true;
     loop_timer_cancel(&listener->rest);
     loop_watch_free(&listener->watch);
-    mem_free(listener);
+    listener->is_gone = true;
+    if (!listener->is_calling)
+        mem_free(listener);
 }
 
 void listener_pause(struct listener *listener)

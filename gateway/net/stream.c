@@ -49,17 +49,24 @@ void stream_detail_errno(struct stream_detail *detail, int error)
 
 /* ---- Calling back. */
 
+/* Behind every callback: false when the owner gave up the stream in it. */
+static bool leave_call(struct stream *stream)
+{
+    stream->is_calling = false;
+    if (stream->is_gone) {
+        mem_free(stream);
+        return false;
+    }
+    return stream->events != NULL;
+}
+
 bool stream_call(struct stream *stream, void (*callback)(void *owner))
 {
-    bool is_gone = false;
-
     if (callback == NULL)
         return true;
-    stream->is_gone = &is_gone;
+    stream->is_calling = true;
     callback(stream->owner);
-    if (!is_gone)
-        stream->is_gone = NULL;
-    return !is_gone;
+    return leave_call(stream);
 }
 
 static void stop_reading(struct stream *stream)
@@ -73,7 +80,6 @@ void stream_fail(struct stream *stream, enum stream_end end, const char *detail)
 {
     bool can_still_write = stream->state == STREAM_OPEN
                            && (end == STREAM_END_CLOSED || end == STREAM_END_READ_TIMEOUT);
-    bool is_gone = false;
 
     if (stream->events == NULL) {
         stream_destroy(stream);
@@ -91,10 +97,9 @@ void stream_fail(struct stream *stream, enum stream_end end, const char *detail)
     stop_reading(stream);
     loop_timer_cancel(&stream->read_timer);
     loop_task_cancel(&stream->turn);
-    stream->is_gone = &is_gone;
+    stream->is_calling = true;
     stream->events->on_end(stream->owner, end, detail);
-    if (!is_gone)
-        stream->is_gone = NULL;
+    (void)leave_call(stream);
 }
 
 /* ---- Input. */
@@ -487,9 +492,6 @@ struct stream *stream_connect(struct loop *loop, const struct ip_endpoint *to,
 /* No callback of the owner's comes from now on. */
 static void part_from_owner(struct stream *stream)
 {
-    if (stream->is_gone != NULL)
-        *stream->is_gone = true;
-    stream->is_gone = NULL;
     stream->events = NULL;
     loop_task_cancel(&stream->turn);
     stream_drop_input(stream);
@@ -510,7 +512,9 @@ void stream_destroy(struct stream *stream)
     if (stream->fd >= 0)
         close(stream->fd);
     output_clear(&stream->output);
-    mem_free(stream);
+    stream->is_gone = true;
+    if (!stream->is_calling)
+        mem_free(stream);
 }
 
 void stream_free(struct stream **handle)

@@ -45,8 +45,8 @@ struct stream {
     bool is_broken : 1;        /* nothing can be written any more */
     bool has_peer_closed : 1;  /* the end of input was read */
     bool wants_offer : 1;      /* on_input with what is left, when `turn` runs */
-    bool *is_gone;             /* set while a callback runs: tells its caller that the stream is no
-                                  more, or the loop's own */
+    bool is_calling : 1;       /* a callback runs: whoever called it frees the memory */
+    bool is_gone : 1;          /* destroyed in a callback; only the memory is left */
     struct event readable;
     struct event *writable;    /* owned; NULL while nothing waits for it */
     struct loop_task turn;     /* what the owner's calls left for later; loop_free's in the end */
