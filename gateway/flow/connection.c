@@ -346,7 +346,7 @@ static bool client_has_left(void *owner)
 {
     const struct connection *connection = owner;
 
-    return connection->stream == NULL || stream_peer_has_left(connection->stream);
+    return connection->stream == NULL || stream_has_peer_left(connection->stream);
 }
 
 static const struct session_events session_events = {
