@@ -87,7 +87,7 @@ static enum address_problem take_dot_string(struct cursor *cursor)
     return needs_atom ? unexpected(cursor) : ADDRESS_OK;
 }
 
-/* DQUOTE *( qtextSMTP / quoted-pairSMTP ) DQUOTE; "" is allowed. The cursor is at the first quote. */
+/* DQUOTE *( qtextSMTP / quoted-pairSMTP ) DQUOTE, from its first quote on; "" is allowed. */
 static enum address_problem take_quoted_string(struct cursor *cursor)
 {
     cursor->at++;
@@ -115,7 +115,7 @@ static enum address_problem take_quoted_string(struct cursor *cursor)
     return ADDRESS_NO_BRACKETS;
 }
 
-/* A-d-l ":" with A-d-l = At-domain *("," At-domain), At-domain = "@" Domain; dropped once checked. */
+/* A-d-l ":", where A-d-l = At-domain *("," At-domain) and At-domain = "@" Domain; only checked. */
 static enum address_problem take_route(struct cursor *cursor)
 {
     struct text domain;

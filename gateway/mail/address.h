@@ -16,9 +16,9 @@
 #define ADDRESS_PATH_MAX_BYTES 256 /* brackets and route included (RFC 5321 4.5.3.1.3) */
 
 struct address {
-    char *text;            /* "local@domain", owned, NUL-terminated; "" for <>; NULL before parsing */
-    uint16_t local_length; /* bytes before the @; for <postmaster> the whole text */
-    uint16_t domain_length;/* bytes behind the @; 0 for <> and for <postmaster> */
+    char *text;             /* "local@domain", owned, with a NUL; "" for <>; NULL before parsing */
+    uint16_t local_length;  /* bytes before the @; for <postmaster> the whole text */
+    uint16_t domain_length; /* bytes behind the @; 0 for <> and for <postmaster> */
     bool is_literal : 1;   /* the domain is an address literal such as [192.0.2.1] */
     bool is_utf8 : 1;      /* the local part, or the domain as written, is not ASCII */
     bool had_route : 1;    /* "@a,@b:" stood in front; it is dropped (RFC 5321 appendix C) */

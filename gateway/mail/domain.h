@@ -18,10 +18,10 @@
 enum domain_problem {
     DOMAIN_OK,
     DOMAIN_EMPTY,
-    DOMAIN_TOO_LONG,     /* over 253 octets, or a label over 63 (RFC 1035 2.3.4); no room in `out` */
-    DOMAIN_EMPTY_LABEL,  /* "a..b", ".a", "a." */
-    DOMAIN_BAD_BYTE,     /* outside letters, digits, hyphen and underscore; a hyphen at an end */
-    DOMAIN_BAD_IDN,      /* a U-label or A-label that IDNA 2008 refuses, or bytes that are no UTF-8 */
+    DOMAIN_TOO_LONG,    /* over 253 octets, a label over 63 (RFC 1035 2.3.4), no room in `out` */
+    DOMAIN_EMPTY_LABEL, /* "a..b", ".a", "a." */
+    DOMAIN_BAD_BYTE,    /* outside letters, digits, hyphen and underscore; a hyphen at an end */
+    DOMAIN_BAD_IDN,     /* a label that IDNA 2008 refuses, U-label or A-label; no UTF-8 at all */
 };
 
 /*

@@ -47,11 +47,12 @@ struct envelope {
 
 void envelope_init(struct envelope *envelope);
 void envelope_clear(struct envelope *envelope);
-/* Copies `recipient` to the end of the list. */
+/* Copies `recipient` to the end of the list; the ceiling of their number is the caller's. */
 void envelope_add_recipient(struct envelope *envelope, const struct recipient *recipient);
 /* Everything but the recipients. `to` is cleared first. */
 void envelope_copy_sender(struct envelope *to, const struct envelope *from);
 
+/* `to` is cleared first, so it must have been copied to or zeroed. */
 void recipient_copy(struct recipient *to, const struct recipient *from);
 void recipient_clear(struct recipient *recipient);
 

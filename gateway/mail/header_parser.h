@@ -78,6 +78,7 @@ void header_parser_feed(struct header_parser *parser, struct slice bytes);
 /* The message ends here; a last field without CRLF counts. Harmless when the section is over. */
 void header_parser_end(struct header_parser *parser);
 
+/* No more fields will come; `end` says why. */
 static inline bool header_parser_is_over(const struct header_parser *parser)
 {
     return parser->state == HEADER_STATE_OVER;

@@ -154,8 +154,7 @@ void message_cut_field(struct message *message, const struct header_field *field
     if (at < message->cut_count && message->cuts[at].offset == cut.offset)
         return;
     message->cuts = mem_grow(message->cuts, message->cut_count, &message->cut_capacity, sizeof cut);
-    memmove(message->cuts + at + 1, message->cuts + at,
-            (message->cut_count - at) * sizeof cut);
+    memmove(message->cuts + at + 1, message->cuts + at, (message->cut_count - at) * sizeof cut);
     message->cuts[at] = cut;
     message->cut_count++;
 }
@@ -181,7 +180,8 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 }
 
 /* What stands above the content, or the rest of it; empty when all was given. */
-static struct slice next_added(const struct message *message, const struct message_position *position)
+static struct slice next_added(const struct message *message,
+                               const struct message_position *position)
 {
     size_t given = (size_t)position->added;
 

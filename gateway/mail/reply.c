@@ -35,7 +35,8 @@ void reply_print(struct text *out, const struct reply *reply, const char *refere
     bool has_tail = reason.length > 0 || reference.length > 0;
     size_t head_length = 3 + (enhanced.length > 0 ? 1 + enhanced.length : 0);
     size_t tail_length = has_tail ? 3 + reason.length + has_both + reference.length : 0;
-    struct slice text = cut_string(reply->text, REPLY_MAX_BYTES - 2 - 1 - head_length - tail_length);
+    size_t text_max_bytes = REPLY_MAX_BYTES - 2 - 1 - head_length - tail_length;
+    struct slice text = cut_string(reply->text, text_max_bytes);
     size_t text_length;
 
     assert(reply->code >= 200 && reply->code <= 599);

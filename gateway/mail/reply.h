@@ -20,6 +20,7 @@ struct reply {
     const char *reason;   /* reason id; "" for a plain success. As `text`. */
 };
 
+/* By the first digit of the code: 2, 4 and 5. */
 static inline bool reply_is_success(const struct reply *reply) { return reply->code / 100 == 2; }
 static inline bool reply_is_temporary(const struct reply *reply) { return reply->code / 100 == 4; }
 static inline bool reply_is_permanent(const struct reply *reply) { return reply->code / 100 == 5; }

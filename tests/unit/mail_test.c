@@ -59,69 +59,70 @@ START_TEST(a_domain_has_one_form_however_it_is_written)
 }
 END_TEST
 
+static const struct {
+    struct slice s;
+    enum domain_problem want;
+} bad_domains[] = {
+    { BYTES(""), DOMAIN_EMPTY },
+    { BYTES("."), DOMAIN_EMPTY_LABEL },
+    { BYTES("example.org."), DOMAIN_EMPTY_LABEL },
+    { BYTES(".example.org"), DOMAIN_EMPTY_LABEL },
+    { BYTES("example..org"), DOMAIN_EMPTY_LABEL },
+    { BYTES("-a.org"), DOMAIN_BAD_BYTE },
+    { BYTES("a-.org"), DOMAIN_BAD_BYTE },
+    { BYTES("a b.org"), DOMAIN_BAD_BYTE },
+    { BYTES("a\0b.org"), DOMAIN_BAD_BYTE },
+    { BYTES("a.org\r\n"), DOMAIN_BAD_BYTE },
+    { BYTES("a@b"), DOMAIN_BAD_BYTE },
+    { BYTES("a/b"), DOMAIN_BAD_BYTE },
+    { BYTES("a,b"), DOMAIN_BAD_BYTE },
+    { BYTES("[1.2.3.4]"), DOMAIN_BAD_BYTE },
+    { BYTES("*.example.org"), DOMAIN_BAD_BYTE },
+    { BYTES(A63 "a.org"), DOMAIN_TOO_LONG },
+    { BYTES(A63 "." A63 "." A63 "." A61 "a"), DOMAIN_TOO_LONG },
+    { BYTES("\xff.org"), DOMAIN_BAD_IDN },
+    { BYTES("b\xfc" "cher.example"), DOMAIN_BAD_IDN },
+    { BYTES("\xc0\xae.org"), DOMAIN_BAD_IDN },          /* an overlong dot */
+    { BYTES("\xf0\x9f\x98\x80.ws"), DOMAIN_BAD_IDN },   /* a smiling face ... */
+    { BYTES("xn--e28h.ws"), DOMAIN_BAD_IDN },           /* ... and its A-label */
+    { BYTES("\xe2\x89\xa0.com"), DOMAIN_BAD_IDN },      /* a not-equal sign */
+    { BYTES("xn--1ch.com"), DOMAIN_BAD_IDN },           /* ... and its A-label */
+    { BYTES("xn--bcher.example"), DOMAIN_BAD_IDN },
+    { BYTES("xn--.example"), DOMAIN_BAD_BYTE },
+    { BYTES("xn--a.example"), DOMAIN_BAD_IDN },
+    { BYTES("xn--0.example"), DOMAIN_BAD_IDN },
+    { BYTES("xn--abc-.example"), DOMAIN_BAD_BYTE },
+    { BYTES("XN--FOO-.example"), DOMAIN_BAD_BYTE },
+    { BYTES("ab--\xc3\xbc.example"), DOMAIN_BAD_IDN },
+    { BYTES("\xc3\xbc-.example"), DOMAIN_BAD_IDN },
+    { BYTES("1\xd7\x90.com"), DOMAIN_BAD_IDN },         /* bidi: a digit before Hebrew */
+    { BYTES("\xe2\x84\x80.com"), DOMAIN_BAD_BYTE },     /* maps to a/c */
+    { BYTES("\xe2\x92\x88.com"), DOMAIN_BAD_IDN },      /* "1." in one sign */
+    { BYTES("\xc2\xad.com"), DOMAIN_EMPTY_LABEL },      /* maps to nothing */
+    { BYTES("\xc3\xbc."), DOMAIN_EMPTY_LABEL },
+    { BYTES(".\xc3\xbc"), DOMAIN_EMPTY_LABEL },
+    { BYTES("a..\xc3\xbc"), DOMAIN_EMPTY_LABEL },
+    { BYTES("\xc3\xbc\xe3\x80\x82"), DOMAIN_EMPTY_LABEL }, /* ideographic stop at the end */
+    { BYTES("a b.\xc3\xbc"), DOMAIN_BAD_BYTE },
+    { BYTES("a\0.\xc3\xbc"), DOMAIN_BAD_BYTE },
+    { BYTES("a@b.\xc3\xbc"), DOMAIN_BAD_BYTE },
+    { BYTES("\xef\xbc\xa0.\xc3\xbc"), DOMAIN_BAD_BYTE }, /* full-width @ */
+    { BYTES(A61 "\xc3\xbc.org"), DOMAIN_TOO_LONG },
+};
+
 START_TEST(a_bad_domain_is_refused_and_leaves_no_trace)
 {
-    static const struct {
-        struct slice s;
-        enum domain_problem want;
-    } cases[] = {
-        { BYTES(""), DOMAIN_EMPTY },
-        { BYTES("."), DOMAIN_EMPTY_LABEL },
-        { BYTES("example.org."), DOMAIN_EMPTY_LABEL },
-        { BYTES(".example.org"), DOMAIN_EMPTY_LABEL },
-        { BYTES("example..org"), DOMAIN_EMPTY_LABEL },
-        { BYTES("-a.org"), DOMAIN_BAD_BYTE },
-        { BYTES("a-.org"), DOMAIN_BAD_BYTE },
-        { BYTES("a b.org"), DOMAIN_BAD_BYTE },
-        { BYTES("a\0b.org"), DOMAIN_BAD_BYTE },
-        { BYTES("a.org\r\n"), DOMAIN_BAD_BYTE },
-        { BYTES("a@b"), DOMAIN_BAD_BYTE },
-        { BYTES("a/b"), DOMAIN_BAD_BYTE },
-        { BYTES("a,b"), DOMAIN_BAD_BYTE },
-        { BYTES("[1.2.3.4]"), DOMAIN_BAD_BYTE },
-        { BYTES("*.example.org"), DOMAIN_BAD_BYTE },
-        { BYTES(A63 "a.org"), DOMAIN_TOO_LONG },
-        { BYTES(A63 "." A63 "." A63 "." A61 "a"), DOMAIN_TOO_LONG },
-        { BYTES("\xff.org"), DOMAIN_BAD_IDN },
-        { BYTES("b\xfc" "cher.example"), DOMAIN_BAD_IDN },
-        { BYTES("\xc0\xae.org"), DOMAIN_BAD_IDN },          /* an overlong dot */
-        { BYTES("\xf0\x9f\x98\x80.ws"), DOMAIN_BAD_IDN },   /* a smiling face ... */
-        { BYTES("xn--e28h.ws"), DOMAIN_BAD_IDN },           /* ... and its A-label */
-        { BYTES("\xe2\x89\xa0.com"), DOMAIN_BAD_IDN },      /* a not-equal sign */
-        { BYTES("xn--1ch.com"), DOMAIN_BAD_IDN },           /* ... and its A-label */
-        { BYTES("xn--bcher.example"), DOMAIN_BAD_IDN },
-        { BYTES("xn--.example"), DOMAIN_BAD_BYTE },
-        { BYTES("xn--a.example"), DOMAIN_BAD_IDN },
-        { BYTES("xn--0.example"), DOMAIN_BAD_IDN },
-        { BYTES("xn--abc-.example"), DOMAIN_BAD_BYTE },
-        { BYTES("XN--FOO-.example"), DOMAIN_BAD_BYTE },
-        { BYTES("ab--\xc3\xbc.example"), DOMAIN_BAD_IDN },
-        { BYTES("\xc3\xbc-.example"), DOMAIN_BAD_IDN },
-        { BYTES("1\xd7\x90.com"), DOMAIN_BAD_IDN },         /* bidi: a digit before Hebrew */
-        { BYTES("\xe2\x84\x80.com"), DOMAIN_BAD_BYTE },     /* maps to a/c */
-        { BYTES("\xe2\x92\x88.com"), DOMAIN_BAD_IDN },      /* "1." in one sign */
-        { BYTES("\xc2\xad.com"), DOMAIN_EMPTY_LABEL },      /* maps to nothing */
-        { BYTES("\xc3\xbc."), DOMAIN_EMPTY_LABEL },
-        { BYTES(".\xc3\xbc"), DOMAIN_EMPTY_LABEL },
-        { BYTES("a..\xc3\xbc"), DOMAIN_EMPTY_LABEL },
-        { BYTES("\xc3\xbc\xe3\x80\x82"), DOMAIN_EMPTY_LABEL }, /* ideographic stop at the end */
-        { BYTES("a b.\xc3\xbc"), DOMAIN_BAD_BYTE },
-        { BYTES("a\0.\xc3\xbc"), DOMAIN_BAD_BYTE },
-        { BYTES("a@b.\xc3\xbc"), DOMAIN_BAD_BYTE },
-        { BYTES("\xef\xbc\xa0.\xc3\xbc"), DOMAIN_BAD_BYTE }, /* full-width @ */
-        { BYTES(A61 "\xc3\xbc.org"), DOMAIN_TOO_LONG },
-    };
     struct text out;
 
     text_init(&out, 2 * DOMAIN_MAX_BYTES);
     text_add_string(&out, "before");
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        enum domain_problem problem = domain_normalise(cases[i].s, &out);
+    for (size_t i = 0; i < COUNT(bad_domains); i++) {
+        enum domain_problem problem = domain_normalise(bad_domains[i].s, &out);
 
-        ck_assert_msg(problem == cases[i].want, "case %zu, %.*s: it %s, want it %s", i,
-                      SLICE_ARGS(cases[i].s), domain_problem_text(problem),
-                      domain_problem_text(cases[i].want));
-        unit_expect_text(cases[i].s.data, &out, SLICE("before"));
+        ck_assert_msg(problem == bad_domains[i].want, "case %zu, %.*s: it %s, want it %s", i,
+                      SLICE_ARGS(bad_domains[i].s), domain_problem_text(problem),
+                      domain_problem_text(bad_domains[i].want));
+        unit_expect_text(bad_domains[i].s.data, &out, SLICE("before"));
         ck_assert(!out.is_cut);
     }
     text_clear(&out);
