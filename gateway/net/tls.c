@@ -457,6 +457,16 @@ void tls_client_free(struct tls_client **client)
     *client = NULL;
 }
 
+/* The name to ask for (RFC 6066 3). OpenSSL's macro casts its constness away: hence the copy. */
+static bool ask_for(SSL *ssl, const char *name)
+{
+    char *copy = mem_copy(slice_from(name));
+    bool is_set = SSL_set_tlsext_host_name(ssl, copy) == 1;
+
+    mem_free(copy);
+    return is_set;
+}
+
 /* False when `name` can be no name. */
 static bool set_name(SSL *ssl, const char *name, bool is_verified)
 {
@@ -464,7 +474,7 @@ static bool set_name(SSL *ssl, const char *name, bool is_verified)
     struct ip_address address;
     bool is_address = ip_parse(slice_from(name), &address);
 
-    if (!is_address && SSL_set_tlsext_host_name(ssl, name) != 1)
+    if (!is_address && !ask_for(ssl, name))
         return false;
     if (!is_verified)
         return true;
