@@ -13,7 +13,7 @@
 
 #include "base/memory.h"
 
-/* A client waits 10 minutes for the answer to its dot (RFC 5321 4.5.3.2.6); half of one is spare. */
+/* A client waits 10 minutes for the answer to its dot (RFC 5321 4.5.3.2.6); half of one is kept. */
 #define MAX_AFTER_DOT_MS 570000
 /* No owner has more of the Internet than this; in thousandths. */
 #define MAX_COVERED 60

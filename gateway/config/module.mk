@@ -26,3 +26,13 @@ UNIT_TESTS += unit-config-cases
 unit_config_cases_SOURCES = tests/unit/config_cases_test.c tests/unit/case_runner.c \
 	tests/unit/case_runner.h tests/unit/unit.h
 unit_config_cases_LDADD = $(CONFIG_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += unit-config
+unit_config_SOURCES = tests/unit/config_test.c tests/unit/memory_files.h tests/unit/unit.h
+unit_config_LDADD = $(CONFIG_LIBS) $(CHECK_LIBS)
+
+FUZZ_TARGETS += fuzz-config
+fuzz_config_SOURCES = tests/fuzz/config_fuzz.c $(FUZZ_MAIN)
+fuzz_config_LDADD = $(CONFIG_LIBS) $(FUZZ_LIBS)
+
+dist_man_MANS += gateway/config/postern.conf.5
