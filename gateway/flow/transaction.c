@@ -45,7 +45,7 @@ struct transaction {
     struct recipients recipients;
     struct message_limits limits;
     bool has_message;                /* `message` is initialised */
-    bool is_disk_lost;               /* the spool could not be written: nothing may be accepted */
+    enum message_problem problem;    /* why it cannot be taken: too large, or the disk is lost */
     struct message message;
     struct mailbox_list from;        /* of header From, once the message is complete */
     uint64_t dot_ms;                 /* when the end of data came; 0 before */
@@ -239,7 +239,7 @@ static void on_spilled(void *owner, enum spill_result result)
 
     transaction->spill_job = NULL;
     if (result != SPILL_DONE)
-        transaction->is_disk_lost = true;
+        transaction->problem = MESSAGE_NO_MEMORY;
     else if (is_spill_wanted(transaction))
         start_spill(transaction);
     if (transaction->state == TRANSACTION_SETTLING && transaction->spill_job == NULL)
@@ -291,15 +291,13 @@ static void open_message(struct transaction *transaction)
 bool transaction_take_content(struct transaction *transaction, struct slice content,
                               struct reply *answer)
 {
-    enum message_problem problem;
-
     if (!transaction->has_message)
         open_message(transaction);
     counter_add(transaction->party.shared->settings.counters, COUNTER_BYTES_IN, content.length);
-    problem = transaction->is_disk_lost ? MESSAGE_NO_MEMORY
-                                        : message_append(&transaction->message, content);
-    if (problem != MESSAGE_OK) {
-        *answer = server_reply_get(reply_for_problem(problem));
+    if (transaction->problem == MESSAGE_OK)
+        transaction->problem = message_append(&transaction->message, content);
+    if (transaction->problem != MESSAGE_OK) {
+        *answer = server_reply_get(reply_for_problem(transaction->problem));
         transaction_on_content_refused(transaction, answer);
         return false;
     }
@@ -463,8 +461,8 @@ static void decide_and_deliver(void *owner)
     bool are_final;
 
     enter(transaction, TRANSACTION_DECIDING);
-    if (transaction->is_disk_lost) {
-        answer_with(transaction, REPLY_NO_SPACE);
+    if (transaction->problem != MESSAGE_OK) {
+        answer_with(transaction, reply_for_problem(transaction->problem));
         return;
     }
     if (stamp_is_loop(&transaction->message,
@@ -507,7 +505,8 @@ void transaction_finish(struct transaction *transaction)
     if (!transaction->has_message)
         open_message(transaction);
     transaction->dot_ms = clock_monotonic_ms();
-    message_end(&transaction->message);
+    if (transaction->problem == MESSAGE_OK)
+        transaction->problem = message_end(&transaction->message);
     facts_parse_from(&transaction->from, &transaction->message);
     transaction->facts.message = &transaction->message;
     transaction->facts.from = &transaction->from;
