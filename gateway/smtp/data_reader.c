@@ -18,6 +18,7 @@
 void data_reader_init(struct data_reader *reader, enum data_line_ends line_ends,
                       size_t max_line_bytes, bool is_chunked)
 {
+    assert(max_line_bytes != 1);
     *reader = (struct data_reader){
         .line_ends = line_ends,
         .is_chunked = is_chunked,

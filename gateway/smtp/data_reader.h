@@ -53,7 +53,7 @@ struct data_reader {
     /* Settings. */
     enum data_line_ends line_ends;
     bool is_chunked;           /* BDAT: no dots, bare LF is always normalised */
-    size_t max_line_bytes;     /* CRLF included; 0 for no limit */
+    size_t max_line_bytes;     /* CRLF included, so 2 or more; 0 for no limit */
     /* State. */
     enum data_state state;
     size_t line_length;        /* bytes of the line so far, over pieces, without its end */

@@ -10,8 +10,22 @@ libsmtp_a_SOURCES = \
 	gateway/smtp/server_dialogue.c gateway/smtp/server_dialogue.h
 SMTP_LIBS = libsmtp.a $(MAIL_LIBS)
 
-UNIT_TESTS += unit-server-dialogue unit-server-content
+dist_man_MANS += gateway/smtp/postern-reasons.7
+
+UNIT_TESTS += unit-command unit-data-reader unit-server-dialogue unit-server-content
+unit_command_SOURCES = tests/unit/command_test.c tests/unit/unit.h
+unit_command_LDADD = $(SMTP_LIBS) $(CHECK_LIBS)
+unit_data_reader_SOURCES = tests/unit/data_reader_test.c tests/unit/unit.h
+unit_data_reader_LDADD = $(SMTP_LIBS) $(CHECK_LIBS)
 unit_server_dialogue_SOURCES = tests/unit/server_dialogue_test.c tests/unit/server_player.h tests/unit/unit.h
 unit_server_dialogue_LDADD = $(SMTP_LIBS) $(CHECK_LIBS)
 unit_server_content_SOURCES = tests/unit/server_content_test.c tests/unit/server_player.h tests/unit/unit.h
 unit_server_content_LDADD = $(SMTP_LIBS) $(CHECK_LIBS)
+
+FUZZ_TARGETS += fuzz-command fuzz-data-reader fuzz-server-dialogue
+fuzz_command_SOURCES = tests/fuzz/command_fuzz.c $(FUZZ_MAIN)
+fuzz_command_LDADD = $(SMTP_LIBS) $(FUZZ_LIBS)
+fuzz_data_reader_SOURCES = tests/fuzz/data_reader_fuzz.c $(FUZZ_MAIN)
+fuzz_data_reader_LDADD = $(SMTP_LIBS) $(FUZZ_LIBS)
+fuzz_server_dialogue_SOURCES = tests/fuzz/server_dialogue_fuzz.c $(FUZZ_MAIN)
+fuzz_server_dialogue_LDADD = $(SMTP_LIBS) $(FUZZ_LIBS)
