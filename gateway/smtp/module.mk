@@ -7,7 +7,13 @@ libsmtp_a_SOURCES = \
 	gateway/smtp/server_replies.c gateway/smtp/server_replies.h \
 	gateway/smtp/server_state.c gateway/smtp/server_state.h \
 	gateway/smtp/server_commands.c gateway/smtp/server_commands.h \
-	gateway/smtp/server_dialogue.c gateway/smtp/server_dialogue.h
+	gateway/smtp/server_dialogue.c gateway/smtp/server_dialogue.h \
+	gateway/smtp/reply_parser.c gateway/smtp/reply_parser.h \
+	gateway/smtp/data_writer.c gateway/smtp/data_writer.h \
+	gateway/smtp/client_state.c gateway/smtp/client_state.h \
+	gateway/smtp/client_offer.c gateway/smtp/client_offer.h \
+	gateway/smtp/client_commands.c gateway/smtp/client_commands.h \
+	gateway/smtp/client_dialogue.c gateway/smtp/client_dialogue.h
 SMTP_LIBS = libsmtp.a $(MAIL_LIBS)
 
 dist_man_MANS += gateway/smtp/postern-reasons.7
@@ -29,3 +35,17 @@ fuzz_data_reader_SOURCES = tests/fuzz/data_reader_fuzz.c $(FUZZ_MAIN)
 fuzz_data_reader_LDADD = $(SMTP_LIBS) $(FUZZ_LIBS)
 fuzz_server_dialogue_SOURCES = tests/fuzz/server_dialogue_fuzz.c $(FUZZ_MAIN)
 fuzz_server_dialogue_LDADD = $(SMTP_LIBS) $(FUZZ_LIBS)
+
+UNIT_TESTS += unit-reply-parser unit-client-dialogue unit-client-session
+unit_reply_parser_SOURCES = tests/unit/reply_parser_test.c tests/unit/unit.h
+unit_reply_parser_LDADD = $(SMTP_LIBS) $(CHECK_LIBS)
+unit_client_dialogue_SOURCES = tests/unit/client_dialogue_test.c tests/unit/client_player.h tests/unit/unit.h
+unit_client_dialogue_LDADD = $(SMTP_LIBS) $(CHECK_LIBS)
+unit_client_session_SOURCES = tests/unit/client_session_test.c tests/unit/client_player.h tests/unit/unit.h
+unit_client_session_LDADD = $(SMTP_LIBS) $(CHECK_LIBS)
+
+FUZZ_TARGETS += fuzz-reply-parser fuzz-client-dialogue
+fuzz_reply_parser_SOURCES = tests/fuzz/reply_parser_fuzz.c $(FUZZ_MAIN)
+fuzz_reply_parser_LDADD = $(SMTP_LIBS) $(FUZZ_LIBS)
+fuzz_client_dialogue_SOURCES = tests/fuzz/client_dialogue_fuzz.c $(FUZZ_MAIN)
+fuzz_client_dialogue_LDADD = $(SMTP_LIBS) $(FUZZ_LIBS)
