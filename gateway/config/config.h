@@ -193,10 +193,14 @@ bool config_list_has_name(const struct config_list *list, struct slice name);
 bool config_list_has_ip(const struct config_list *list, const struct ip_address *address);
 
 /*
- * Lint over the whole configuration: warnings and errors that need more than one block, and the
- * waivers (`waive LINT-ID "reason";`) at the end. Run it after the policy's own checks.
+ * The second look: warnings, and as errors the backends and lists that nobody
+ * names. Run it after the policy's own checks, which mark the lists they use.
  */
 void config_lint(const struct config *config, struct diagnostics *diagnostics);
+/*
+ * Marks the warnings that a `waive` line is for, and warns of lines that are
+ * for none. Run it last of all, when every warning is there.
+ */
 void config_apply_waivers(const struct config *config, struct diagnostics *diagnostics);
 
 /* One line of the settings tables, for `postern check --list-settings` and the manual's check. */

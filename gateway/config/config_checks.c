@@ -10,6 +10,7 @@
 #include "config/config_checks.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/memory.h"
 
@@ -168,10 +169,67 @@ static void check_relay_networks(const struct config_relay *relay, struct diagno
     }
 }
 
+/* One network and the block it stands in. */
+struct claim {
+    struct ip_prefix network;
+    const struct config_relay *relay;
+};
+
+/* Equal networks come together, in the order of their blocks. */
+static int compare_claims(const void *left, const void *right)
+{
+    const struct claim *a = left;
+    const struct claim *b = right;
+    int order = memcmp(a->network.address.bytes, b->network.address.bytes,
+                       sizeof a->network.address.bytes);
+
+    if (order == 0)
+        order = (int)a->network.length - (int)b->network.length;
+    if (order == 0)
+        order = a->relay < b->relay ? -1 : a->relay > b->relay;
+    return order;
+}
+
+static bool is_same_network(const struct ip_prefix *a, const struct ip_prefix *b)
+{
+    return a->length == b->length && ip_equals(&a->address, &b->address);
+}
+
+/* A network in two blocks would leave open whose policy its mail gets. */
+static void check_claims(const struct config *config, struct diagnostics *diagnostics)
+{
+    struct claim *claims = NULL;
+    size_t count = 0;
+    size_t capacity = 0;
+
+    for (size_t i = 0; i < config->relay_count; i++) {
+        for (size_t j = 0; j < config->relays[i].network_count; j++) {
+            claims = mem_grow(claims, count, &capacity, sizeof *claims);
+            claims[count++] = (struct claim){ config->relays[i].networks[j], &config->relays[i] };
+        }
+    }
+    if (count > 0)
+        qsort(claims, count, sizeof *claims, compare_claims);
+    for (size_t i = 1; i < count; i++) {
+        struct text printed;
+
+        if (!is_same_network(&claims[i - 1].network, &claims[i].network))
+            continue;
+        text_init(&printed, 100);
+        ip_prefix_print(&printed, &claims[i].network);
+        diagnostics_add(diagnostics, SEVERITY_ERROR, "relay.twice", claims[i].relay->at,
+                        "%s is in relay %s and again in relay %s; one of them is one too many",
+                        text_string(&printed), claims[i - 1].relay->name, claims[i].relay->name);
+        text_clear(&printed);
+    }
+    mem_free(claims);
+}
+
 static void check_relays(const struct config *config, struct diagnostics *diagnostics)
 {
     size_t errors_before = diagnostics->error_count;
 
+    check_claims(config, diagnostics);
     for (size_t i = 0; i < config->relay_count; i++)
         check_relay_networks(&config->relays[i], diagnostics);
     /* The parts of 0.0.0.0/0 are said once. */

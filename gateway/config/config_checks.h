@@ -6,8 +6,8 @@
 #include "config/config.h"
 
 /*
- * Relay networks that open the relay, endpoints used twice, TLS without a
- * certificate, waits that outlast the client.
+ * Relay networks that open the relay or stand in two blocks, endpoints used
+ * twice, TLS without a certificate, waits that outlast the client.
  */
 void config_check(const struct config *config, struct diagnostics *diagnostics);
 
