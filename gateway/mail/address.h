@@ -12,7 +12,11 @@
 
 #include "base/slice.h"
 
-#define ADDRESS_LOCAL_MAX_BYTES 64 /* quotes included (RFC 5321 4.5.3.1.1) */
+/*
+ * Quotes included. RFC 5321 4.5.3.1.1 promises 64; rewritten senders (SRS, VERP) are longer in
+ * real life, and to refuse them loses wanted mail, while the path's own ceiling bounds all cost.
+ */
+#define ADDRESS_LOCAL_MAX_BYTES 192
 #define ADDRESS_PATH_MAX_BYTES 256 /* brackets and route included (RFC 5321 4.5.3.1.3) */
 
 struct address {

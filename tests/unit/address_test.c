@@ -7,6 +7,7 @@
 
 #define L60 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define L63 L60 "aaa"
+#define L191 L63 "a" L63 "a" L63
 
 /* Flags of an address, for the tables. */
 enum flag {
@@ -65,6 +66,7 @@ static const struct {
       "xn--r8jz45g.jp", UTF8 },
     { BYTES("<@b\xc3\xbc" "cher.example:u@example.org>"), "u", "example.org", ROUTE },
     { BYTES("<" L63 "a@example.org>"), L63 "a", "example.org", 0 },
+    { BYTES("<" L191 "a@example.org>"), L191 "a", "example.org", 0 },
     { BYTES("<postmaster@example.org>"), "postmaster", "example.org", 0 },
 };
 
@@ -184,8 +186,8 @@ static const struct {
     { BYTES("<us\"er\"@example.org>"), ADDRESS_SYNTAX },
     { BYTES("<\"us\".\"er\"@example.org>"), ADDRESS_SYNTAX },
     { BYTES("<\"us\"er\"@example.org>"), ADDRESS_SYNTAX },
-    { BYTES("<" L63 "aa@example.org>"), ADDRESS_LOCAL_TOO_LONG },
-    { BYTES("<\"" L63 "\"@example.org>"), ADDRESS_LOCAL_TOO_LONG },
+    { BYTES("<" L191 "aa@example.org>"), ADDRESS_LOCAL_TOO_LONG },
+    { BYTES("<\"" L191 "\"@example.org>"), ADDRESS_LOCAL_TOO_LONG },
     /* The @. */
     { BYTES("<user@@example.org>"), ADDRESS_SYNTAX },
     { BYTES("<user@a@example.org>"), ADDRESS_SYNTAX },
