@@ -92,6 +92,9 @@ static enum server_reply check_company(const struct recipients *recipients,
         return REPLY_SPLIT_BACKEND;
     if (first->route.policy != attempt->route.policy)
         return REPLY_SPLIT_POLICY;
+    /* Such a backend is asked about recipients only with the message: one at a time can be told. */
+    if (backend_config(first->route.backend)->recipients == RECIPIENTS_ANY)
+        return REPLY_SPLIT_BACKEND;
     if (!is_prdr && may_part_later(first, attempt))
         return REPLY_SPLIT_POLICY;
     return REPLY_RECIPIENT_OK;

@@ -129,9 +129,12 @@ static void settle(struct transaction *transaction, struct attempt *attempt,
     account_set_route(&transaction->account, transaction->policy);
 }
 
-static enum server_reply reply_for_class(enum forward_class class, enum server_reply success)
+/* A class in which the backend said 4xx must stay temporary, whatever the class is called. */
+static enum server_reply reply_for(const struct forward_answer *answer, enum server_reply success)
 {
-    switch (class) {
+    if (answer->code / 100 == 4 && answer->class != FORWARD_UNREACHABLE)
+        return REPLY_BACKEND_DEFERRED;
+    switch (answer->class) {
     case FORWARD_OK: return success;
     case FORWARD_UNKNOWN_USER: return REPLY_RECIPIENT_UNKNOWN;
     case FORWARD_MAILBOX_FULL: return REPLY_MAILBOX_FULL;
@@ -152,7 +155,7 @@ static enum server_reply reply_for_class(enum forward_class class, enum server_r
 static void on_forward_recipient(void *owner, const struct forward_answer *answer)
 {
     struct transaction *transaction = owner;
-    struct reply reply = server_reply_get(reply_for_class(answer->class, REPLY_RECIPIENT_OK));
+    struct reply reply = server_reply_get(reply_for(answer, REPLY_RECIPIENT_OK));
 
     account_on_backend(&transaction->account, answer);
     settle(transaction, recipients_last(&transaction->recipients), &reply);
@@ -373,7 +376,7 @@ static void answer_with(struct transaction *transaction, enum server_reply id)
 static void on_forward_outcome(void *owner, const struct forward_answer *answer)
 {
     struct transaction *transaction = owner;
-    struct reply reply = server_reply_get(reply_for_class(answer->class, REPLY_MESSAGE_ACCEPTED));
+    struct reply reply = server_reply_get(reply_for(answer, REPLY_MESSAGE_ACCEPTED));
 
     account_on_backend(&transaction->account, answer);
     if (answer->class == FORWARD_OK &&
