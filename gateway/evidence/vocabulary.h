@@ -54,7 +54,7 @@ struct vocabulary_term {
     const char *keywords;    /* of VALUE_KEYWORD, with a space between them; NULL for none */
     enum phase phase;        /* from this on it is known in every case */
     const char *values;      /* for people: what may follow the word */
-    const char *meaning;     /* one line; for an unavailable term what is missing: "it does not ..." */
+    const char *meaning;     /* one line; of an unavailable term, why */
 };
 
 size_t vocabulary_count(void);

@@ -24,18 +24,17 @@ void block_report(const struct policy_parser *parser, const char *id, struct pos
 }
 
 void block_report_unknown(struct diagnostics *diagnostics, const char *id, const struct word *word,
-                          const char *what, const char *const *known, size_t count,
+                          const char *lead, const char *const *known, size_t count,
                           const char *hint)
 {
     const char *meant = diagnostics_suggest(word->text, known, count);
 
     if (meant != NULL)
         diagnostics_add(diagnostics, SEVERITY_ERROR, id, word->at,
-                        "there is no %s \"%.*s\"; did you mean \"%s\"?", what,
-                        SLICE_ARGS(word->text), meant);
+                        "%s \"%.*s\"; did you mean \"%s\"?", lead, SLICE_ARGS(word->text), meant);
     else
-        diagnostics_add(diagnostics, SEVERITY_ERROR, id, word->at, "there is no %s \"%.*s\"%s%s",
-                        what, SLICE_ARGS(word->text), hint[0] != '\0' ? "; " : "", hint);
+        diagnostics_add(diagnostics, SEVERITY_ERROR, id, word->at, "%s \"%.*s\"%s%s", lead,
+                        SLICE_ARGS(word->text), hint[0] != '\0' ? "; " : "", hint);
 }
 
 /* ---- keys ---- */
@@ -45,7 +44,7 @@ static const struct block_key *find_key(const struct statement *statement,
                                         const char *kind, const struct policy_parser *parser)
 {
     const char *known[BLOCK_MAX_KEYS];
-    struct text what;
+    struct text lead;
 
     assert(count <= BLOCK_MAX_KEYS);
     for (size_t i = 0; i < count; i++) {
@@ -53,11 +52,11 @@ static const struct block_key *find_key(const struct statement *statement,
             return &keys[i];
         known[i] = keys[i].word;
     }
-    text_init(&what, MAX_SENTENCE_BYTES);
-    text_add_format(&what, "setting of a %s block", kind);
+    text_init(&lead, MAX_SENTENCE_BYTES);
+    text_add_format(&lead, "a %s block has no setting", kind);
     block_report_unknown(parser->diagnostics, "config.unknown-setting", &statement->words[0],
-                         text_string(&what), known, count, "");
-    text_clear(&what);
+                         text_string(&lead), known, count, "");
+    text_clear(&lead);
     return NULL;
 }
 

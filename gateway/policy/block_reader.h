@@ -42,11 +42,11 @@ void block_read(const struct statement *block, const struct block_key *keys, siz
 void block_report(const struct policy_parser *parser, const char *id, struct position at,
                   const char *format, ...) __attribute__((format(printf, 4, 5)));
 /*
- * Adds the error "there is no WHAT "word"", with the likely one among `known` or else with `hint`
- * ("" for none).
+ * Adds the error "LEAD "word"", as in "there is no list "x"", with the likely one among `known` or
+ * else with `hint` ("" for none) behind it.
  */
 void block_report_unknown(struct diagnostics *diagnostics, const char *id, const struct word *word,
-                          const char *what, const char *const *known, size_t count,
+                          const char *lead, const char *const *known, size_t count,
                           const char *hint);
 
 /* Notes where the statement stands. False, and an error, when it was set before in the block. */

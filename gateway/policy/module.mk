@@ -14,10 +14,14 @@ libpolicy_a_SOURCES = \
 	gateway/policy/term_parser.c gateway/policy/term_parser.h
 POLICY_LIBS = libpolicy.a libconfig.a $(EVIDENCE_LIBS)
 
+dist_man_MANS += gateway/policy/postern-policy.5
 policydir = $(pkgdatadir)/policies
 dist_policy_DATA = policies/observe.policy policies/standard.policy policies/strict.policy
 
-UNIT_TESTS += unit-policy
+UNIT_TESTS += unit-policy unit-policy-cases
 unit_policy_SOURCES = tests/unit/policy_test.c tests/unit/policy_unit.h \
 	tests/unit/memory_files.h tests/unit/unit.h
 unit_policy_LDADD = $(POLICY_LIBS) $(CHECK_LIBS)
+unit_policy_cases_SOURCES = tests/unit/policy_cases_test.c tests/unit/case_runner.c \
+	tests/unit/case_runner.h tests/unit/unit.h
+unit_policy_cases_LDADD = $(POLICY_LIBS) $(CHECK_LIBS)

@@ -22,8 +22,8 @@ static void parse_max_size(struct policy_settings *settings, const struct statem
         return;
     if (slice_equals(word->text, SLICE("none")))
         settings->max_size_bytes = 0;
-    else if (!number_parse_size(word->text, UINT64_MAX, &settings->max_size_bytes)
-             || settings->max_size_bytes == 0)
+    else if (!number_parse_size(word->text, UINT64_MAX, &settings->max_size_bytes) ||
+             settings->max_size_bytes == 0)
         block_report(parser, "config.value", word->at, "max-size takes %s, not \"%.*s\"", wanted,
                      SLICE_ARGS(word->text));
 }
@@ -40,8 +40,7 @@ static bool can_add_rule(const struct rule *rules, size_t count, const struct ru
     for (size_t i = 0; i < count; i++)
         if (slice_equals(slice_from(rules[i].name), slice_from(rule->name))) {
             block_report(parser, "config.duplicate", rule->at,
-                         "there is a rule \"%s\" on line %u already", rule->name,
-                         rules[i].at.line);
+                         "there is a rule \"%s\" on line %u already", rule->name, rules[i].at.line);
             return false;
         }
     return true;
@@ -84,9 +83,10 @@ static void parse_policy_rule(void *owner, const struct statement *statement,
     struct rule rule;
 
     if (position_is_set(policy->otherwise_at))
-        block_report(parser, "policy.after-otherwise", statement->words[0].at,
-                     "no mail comes to a rule behind \"otherwise\" (line %u); put the rule before it",
-                     policy->otherwise_at.line);
+        block_report(
+            parser, "policy.after-otherwise", statement->words[0].at,
+            "no mail comes to a rule behind \"otherwise\" (line %u); put the rule before it",
+            policy->otherwise_at.line);
     else if (rule_parse(&rule, statement, policy->name, parser))
         add_rule(&policy->rules, &policy->rule_count, &policy->rule_capacity, &rule, parser);
 }
@@ -97,11 +97,11 @@ static void parse_otherwise(void *owner, const struct statement *statement,
     struct policy *policy = owner;
     struct rule rule;
 
-    if (!block_set_once(&policy->otherwise_at, statement, parser)
-        || !rule_parse_otherwise(&rule, statement, policy->name, parser))
+    if (!block_set_once(&policy->otherwise_at, statement, parser) ||
+        !rule_parse_otherwise(&rule, statement, policy->name, parser))
         return;
-    policy->rules = mem_grow(policy->rules, policy->rule_count, &policy->rule_capacity,
-                             sizeof *policy->rules);
+    policy->rules =
+        mem_grow(policy->rules, policy->rule_count, &policy->rule_capacity, sizeof *policy->rules);
     policy->rules[policy->rule_count++] = rule;
 }
 
@@ -198,8 +198,8 @@ static void parse_domain_backend(void *owner, const struct statement *statement,
         return;
     for (size_t i = 0; i < config->backend_count && count < MAX_KNOWN; i++)
         known[count++] = config->backends[i].name;
-    block_report_unknown(parser->diagnostics, "config.unknown-name", word, "backend", known, count,
-                         "");
+    block_report_unknown(parser->diagnostics, "config.unknown-name", word, "there is no backend",
+                         known, count, "");
 }
 
 /* A block that only sets the mode is about the policy's rule of that name. */
@@ -293,8 +293,8 @@ static const char *parse_domain_name(const struct word *word, const struct polic
 /* A comma may stand between two names. */
 static bool is_separator(const struct statement *block, size_t index)
 {
-    return index > 1 && index + 1 < block->word_count && statement_has_word(block, index, ",")
-           && !statement_has_word(block, index - 1, ",");
+    return index > 1 && index + 1 < block->word_count && statement_has_word(block, index, ",") &&
+           !statement_has_word(block, index - 1, ",");
 }
 
 static void parse_domain_names(struct domain_block *domain, const struct statement *block,

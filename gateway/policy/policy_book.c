@@ -54,8 +54,8 @@ static void add_policy(struct policy_book *book, const struct statement *block,
 static void add_domain(struct policy_book *book, const struct statement *block,
                        const struct policy_parser *parser)
 {
-    book->domains = mem_grow(book->domains, book->domain_count, &book->domain_capacity,
-                             sizeof *book->domains);
+    book->domains =
+        mem_grow(book->domains, book->domain_count, &book->domain_capacity, sizeof *book->domains);
     domain_block_parse(&book->domains[book->domain_count++], block, parser);
 }
 
@@ -103,7 +103,7 @@ static bool has_own_domain_value(const struct term *terms, size_t count)
     return false;
 }
 
-/* Of "*" the own domain is the recipient's, so rules on it differ from one recipient to the next. */
+/* Of "*" the own domain is the recipient's, so a rule on it differs from recipient to recipient. */
 static void note_own_domains(struct effective_policy *effective)
 {
     bool is_any = false;
@@ -113,8 +113,8 @@ static void note_own_domains(struct effective_policy *effective)
     for (size_t i = 0; i < effective->rule_count && is_any; i++) {
         struct rule *rule = &effective->rules[i];
 
-        if (has_own_domain_value(rule->terms, rule->term_count)
-            || has_own_domain_value(rule->exceptions, rule->exception_count))
+        if (has_own_domain_value(rule->terms, rule->term_count) ||
+            has_own_domain_value(rule->exceptions, rule->exception_count))
             rule->has_recipient_term = true;
     }
 }
@@ -132,8 +132,7 @@ static void copy_rules(struct effective_policy *effective, const struct policy *
 }
 
 static void apply_override(struct effective_policy *effective, const struct policy *policy,
-                           const struct rule_override *override,
-                           const struct policy_parser *parser)
+                           const struct rule_override *override, const struct policy_parser *parser)
 {
     size_t first = effective->rule_count - policy->rule_count; /* behind the domain's own */
 
@@ -225,8 +224,8 @@ static struct policy *get_policy(const struct policy_book *book, const struct wo
         return policy;
     for (size_t i = 0; i < book->policy_count && count < MAX_KNOWN; i++)
         known[count++] = book->policies[i].name;
-    block_report_unknown(parser->diagnostics, "config.unknown-name", word, "policy", known, count,
-                         "");
+    block_report_unknown(parser->diagnostics, "config.unknown-name", word, "there is no policy",
+                         known, count, "");
     return NULL;
 }
 

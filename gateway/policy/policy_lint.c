@@ -6,9 +6,11 @@
 #include "policy/rules.h"
 
 static const struct lint_info lint_table[] = {
-    { "lint.never-reached", "A rule behind one that decides everything is a mistake in the order." },
-    { "lint.held-back", "A refusal that waits for a later rule costs the bytes of the message; this "
-                        "is a note and stands whatever is waived." },
+    { "lint.never-reached",
+      "A rule behind one that decides everything is a mistake in the order." },
+    { "lint.held-back",
+      "A refusal that waits for a later rule costs the bytes of the message; this "
+      "is a note and stands whatever is waived." },
     { "lint.shadow", "A rule, policy or domain left in shadow mode refuses nothing." },
     { "lint.own-domain-open", "Mail in a domain's own name is believed most, and forged most." },
     { "lint.policy-unused", "A policy that no domain names is often a misspelt name." },
@@ -22,15 +24,14 @@ const struct lint_info *policy_lint_get_table(size_t *count)
 }
 
 /* A policy that many domains share is looked at often and complained of once. */
-static bool was_reported(const struct diagnostics *diagnostics, const char *id,
-                         struct position at)
+static bool was_reported(const struct diagnostics *diagnostics, const char *id, struct position at)
 {
     for (size_t i = 0; i < diagnostics->count; i++) {
         const struct diagnostic *item = &diagnostics->items[i];
 
-        if (item->at.line == at.line && item->at.column == at.column
-            && slice_equals(slice_from(item->at.path), slice_from(at.path))
-            && slice_equals(slice_from(item->id), slice_from(id)))
+        if (item->at.line == at.line && item->at.column == at.column &&
+            slice_equals(slice_from(item->at.path), slice_from(at.path)) &&
+            slice_equals(slice_from(item->id), slice_from(id)))
             return true;
     }
     return false;
@@ -56,13 +57,19 @@ static bool takes_all_of(const struct rule *earlier, const struct rule *rule)
     return true;
 }
 
+/* A domain's rules are first asked at RCPT, so what is known before makes nobody wait. */
+static enum phase phase_of_use(const struct rule *rule)
+{
+    return rule->phase > PHASE_RCPT ? rule->phase : PHASE_RCPT;
+}
+
 const struct rule *policy_find_holding_rule(const struct rule *rules, size_t index)
 {
     const struct rule *holding = NULL;
-    enum phase phase = rules[index].phase;
+    enum phase phase = phase_of_use(&rules[index]);
 
     for (size_t i = 0; i < index; i++)
-        if (rule_can_decide(&rules[i]) && rules[i].phase > phase) {
+        if (rule_can_decide(&rules[i]) && phase_of_use(&rules[i]) > phase) {
             holding = &rules[i];
             phase = holding->phase;
         }
@@ -73,9 +80,10 @@ static void lint_reach(const struct rule *rules, size_t index, struct diagnostic
 {
     const struct rule *rule = &rules[index];
 
+    if (rule->term_count == 0 || was_reported(diagnostics, "lint.never-reached", rule->at))
+        return; /* otherwise has to be there, reached or not */
     for (size_t i = 0; i < index; i++)
-        if (takes_all_of(&rules[i], rule) && !was_reported(diagnostics, "lint.never-reached",
-                                                           rule->at)) {
+        if (takes_all_of(&rules[i], rule)) {
             diagnostics_add(diagnostics, SEVERITY_WARNING, "lint.never-reached", rule->at,
                             "no mail comes to \"%s\": \"%s\" on line %u decides all of it before",
                             rule->name, rules[i].name, rules[i].at.line);
@@ -88,15 +96,15 @@ static void lint_order(const struct rule *rules, size_t index, struct diagnostic
     const struct rule *rule = &rules[index];
     const struct rule *holding = policy_find_holding_rule(rules, index);
 
-    if (holding == NULL || rule->term_count == 0 || !rule_can_decide(rule)
-        || (rule->action != ACTION_REJECT && rule->action != ACTION_TEMPFAIL)
-        || was_reported(diagnostics, "lint.held-back", rule->at))
+    if (holding == NULL || rule->term_count == 0 || !rule_can_decide(rule) ||
+        (rule->action != ACTION_REJECT && rule->action != ACTION_TEMPFAIL) ||
+        was_reported(diagnostics, "lint.held-back", rule->at))
         return;
-    diagnostics_add(diagnostics, SEVERITY_NOTE, "lint.held-back", rule->at,
-                    "\"%s\" could refuse in phase %s, but waits until phase %s for \"%s\" before it; "
-                    "put it first if the order does not matter",
-                    rule->name, phase_name(rule->phase), phase_name(holding->phase),
-                    holding->name);
+    diagnostics_add(
+        diagnostics, SEVERITY_NOTE, "lint.held-back", rule->at,
+        "\"%s\" could refuse at %s, but waits until %s for \"%s\" before it; put it first if "
+        "the order does not matter",
+        rule->name, phase_name(phase_of_use(rule)), phase_name(holding->phase), holding->name);
 }
 
 static void lint_rules(const struct rule *rules, size_t count, struct diagnostics *diagnostics)
@@ -112,16 +120,15 @@ static void lint_rules(const struct rule *rules, size_t count, struct diagnostic
 static void lint_mode(enum mode mode, struct position at, const char *what, const char *name,
                       struct diagnostics *diagnostics)
 {
-    if (mode == MODE_SHADOW && position_is_set(at)
-        && !was_reported(diagnostics, "lint.shadow", at))
-        diagnostics_add(diagnostics, SEVERITY_WARNING, "lint.shadow", at,
-                        "%s \"%s\" is in shadow: it only logs what it would do; take this line away "
-                        "once the log shows nothing that should have passed",
-                        what, name);
+    if (mode == MODE_SHADOW && position_is_set(at) && !was_reported(diagnostics, "lint.shadow", at))
+        diagnostics_add(
+            diagnostics, SEVERITY_WARNING, "lint.shadow", at,
+            "%s \"%s\" is in shadow: it only logs what it would do; take this line away "
+            "once the log shows nothing that should have passed",
+            what, name);
 }
 
-static void lint_rule_modes(const struct rule *rules, size_t count,
-                            struct diagnostics *diagnostics)
+static void lint_rule_modes(const struct rule *rules, size_t count, struct diagnostics *diagnostics)
 {
     for (size_t i = 0; i < count; i++)
         lint_mode(rules[i].mode, rules[i].mode_at, "rule", rules[i].name, diagnostics);
@@ -157,10 +164,11 @@ static void lint_own_domain(const struct effective_policy *effective,
     for (size_t i = 0; i < effective->rule_count; i++)
         if (guards_own_domain(&effective->rules[i]))
             return;
-    diagnostics_add(diagnostics, SEVERITY_WARNING, "lint.own-domain-open", effective->at,
-                    "anybody may send mail to \"%s\" in its own name; let a rule on \"sender-domain "
-                    "own-domain\" or \"header-from own-domain\" refuse it",
-                    effective->domain);
+    diagnostics_add(
+        diagnostics, SEVERITY_WARNING, "lint.own-domain-open", effective->at,
+        "anybody may send mail to \"%s\" in its own name; let a rule on \"sender-domain "
+        "own-domain\" or \"header-from own-domain\" refuse it",
+        effective->domain);
 }
 
 /* ---- the whole ---- */
@@ -172,14 +180,13 @@ static void lint_policy(const struct policy *policy, struct diagnostics *diagnos
                         "no domain and no relay uses policy \"%s\"", policy->name);
         return;
     }
-    lint_mode(policy->settings.mode, policy->settings.mode_at, "policy", policy->name,
-              diagnostics);
+    lint_mode(policy->settings.mode, policy->settings.mode_at, "policy", policy->name, diagnostics);
     lint_rule_modes(policy->rules, policy->rule_count, diagnostics);
     lint_rules(policy->rules, policy->rule_count, diagnostics);
 }
 
-static void lint_domain(const struct domain_block *domain,
-                        const struct effective_policy *effective, struct diagnostics *diagnostics)
+static void lint_domain(const struct domain_block *domain, const struct effective_policy *effective,
+                        struct diagnostics *diagnostics)
 {
     lint_mode(domain->settings.mode, domain->settings.mode_at, "domain", effective->domain,
               diagnostics);

@@ -15,8 +15,8 @@ const struct lint_info *policy_lint_get_table(size_t *count);
 /* Of a book without errors. Adds warnings and notes, each once for a place. */
 void policy_book_lint(const struct policy_book *book, struct diagnostics *diagnostics);
 /*
- * The earlier rule that holds `rules[index]` back longest: it can decide, and is known later. NULL
- * for none.
+ * The earlier rule that holds `rules[index]` back longest: it can decide, and is known only after
+ * RCPT and after this one. NULL for none.
  */
 const struct rule *policy_find_holding_rule(const struct rule *rules, size_t index);
 

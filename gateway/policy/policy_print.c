@@ -114,12 +114,15 @@ void policy_book_print_effective(const struct policy_book *book,
 
 /* ---- postern check ---- */
 
-/* The phase from which `otherwise` is known: that of the last rule before it that can decide. */
+/* The phase from which a rule is known; `otherwise` is when all before it that can decide are. */
 static enum phase phase_of(const struct rule *rules, size_t index)
 {
-    const struct rule *holding = policy_find_holding_rule(rules, index);
+    enum phase phase = rules[index].phase;
 
-    return rules[index].term_count == 0 && holding != NULL ? holding->phase : rules[index].phase;
+    for (size_t i = 0; i < index && rules[index].term_count == 0; i++)
+        if (rule_can_decide(&rules[i]) && rules[i].phase > phase)
+            phase = rules[i].phase;
+    return phase;
 }
 
 static void print_phase_line(struct text *out, const struct rule *rules, size_t index)
@@ -142,15 +145,15 @@ static void print_phase_line(struct text *out, const struct rule *rules, size_t 
 /* A domain that has no rules and rule modes of its own shares its policy's table. */
 static bool is_plain(const struct policy_book *book, size_t index)
 {
-    return index >= book->domain_count
-           || (book->domains[index].rule_count == 0 && book->domains[index].override_count == 0);
+    return index >= book->domain_count ||
+           (book->domains[index].rule_count == 0 && book->domains[index].override_count == 0);
 }
 
 static bool same_table(const struct policy_book *book, size_t a, size_t b)
 {
-    return is_plain(book, a) && is_plain(book, b)
-           && slice_equals(slice_from(book->effectives[a].policy),
-                           slice_from(book->effectives[b].policy));
+    return is_plain(book, a) && is_plain(book, b) &&
+           slice_equals(slice_from(book->effectives[a].policy),
+                        slice_from(book->effectives[b].policy));
 }
 
 static void print_owners(const struct policy_book *book, size_t index, struct text *out)

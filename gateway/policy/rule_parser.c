@@ -24,8 +24,8 @@ enum action_extra { EXTRA_NONE, EXTRA_WORDS, EXTRA_TAG };
 static const struct {
     const char *word;
     enum action action;
-    enum action_extra extra;   /* what may follow */
-    const char *missing;       /* why it is not available; NULL when it is */
+    enum action_extra extra; /* what may follow */
+    const char *missing;     /* why it is not available; NULL when it is */
 } actions[] = {
     { "accept", ACTION_ACCEPT, EXTRA_NONE, NULL },
     { "reject", ACTION_REJECT, EXTRA_WORDS, NULL },
@@ -58,7 +58,7 @@ static size_t find_action(const struct statement *statement, const struct policy
         return ACTION_WORDS;
     }
     block_report_unknown(parser->diagnostics, "policy.unknown-action", &statement->words[1],
-                         "action", known, ACTION_WORDS,
+                         "there is no action", known, ACTION_WORDS,
                          "take accept, reject, tempfail, discard or tag");
     return ACTION_WORDS;
 }
@@ -161,10 +161,11 @@ static void parse_when(void *owner, const struct statement *statement,
     struct word_reader reader = start_reader(statement, parser);
 
     if (position_is_set(draft->when_at)) {
-        block_report(parser, "config.duplicate", statement->words[0].at,
-                     "this rule has a \"when\" on line %u; join terms with \"and\", or write another "
-                     "rule",
-                     draft->when_at.line);
+        block_report(
+            parser, "config.duplicate", statement->words[0].at,
+            "this rule has a \"when\" on line %u; join terms with \"and\", or write another "
+            "rule",
+            draft->when_at.line);
         return;
     }
     draft->when_at = statement->words[0].at;
@@ -181,8 +182,8 @@ static void parse_except(void *owner, const struct statement *statement,
     struct rule *rule = draft->rule;
     struct word_reader reader = start_reader(statement, parser);
 
-    if (add_term(rule, &rule->exceptions, &rule->exception_count, &reader)
-        && word_reader_peek(&reader) != NULL)
+    if (add_term(rule, &rule->exceptions, &rule->exception_count, &reader) &&
+        word_reader_peek(&reader) != NULL)
         block_report(parser, "policy.bad-except", word_reader_position(&reader),
                      "an except line has one term; write a rule of its own for two that must both "
                      "be true");

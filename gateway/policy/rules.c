@@ -97,7 +97,8 @@ static bool list_has(const struct config_list *list, struct slice name)
     return has;
 }
 
-/* One value against a domain. An empty domain (a null sender, a bare postmaster) matches nothing. */
+/* One value against a domain. An empty domain (a null sender, a bare postmaster) matches nothing.
+ */
 static bool domain_has_value(struct slice domain, const struct term_value *value,
                              const struct facts *facts, const struct effective_policy *policy)
 {
@@ -148,8 +149,8 @@ static bool tls_has_value(const char *version, const struct term_value *value)
         return version == NULL;
     if (value->keyword == 1)
         return version != NULL;
-    return version != NULL
-           && slice_equals(slice_from(version), slice_from(versions[value->keyword]));
+    return version != NULL &&
+           slice_equals(slice_from(version), slice_from(versions[value->keyword]));
 }
 
 static bool client_has_value(const struct ip_address *client, const struct term_value *value)
@@ -225,7 +226,8 @@ void term_value_prepare(struct term_value *value)
 
 /*
  * Knuth, Morris and Pratt's search: each byte is looked at about once, so a header made of near
- * misses costs no more than another. CR and LF are passed over, which is unfolding (RFC 5322 2.2.3).
+ * misses costs no more than another. CR and LF are passed over, which is unfolding (RFC
+ * 5322 2.2.3).
  */
 static bool field_contains(struct slice field, const struct term_value *value)
 {
@@ -407,8 +409,8 @@ bool term_is_always_true(const struct term *term)
         const struct term_value *value = &term->values[i];
 
         if (value->form == VALUE_NETWORK) {
-            has_all_v4 = has_all_v4
-                         || (ip_prefix_is_v4(&value->network) && value->network.length == 96);
+            has_all_v4 =
+                has_all_v4 || (ip_prefix_is_v4(&value->network) && value->network.length == 96);
             has_all_v6 = has_all_v6 || value->network.length == 0;
         } else if (value->form == VALUE_SIZE || value->form == VALUE_NUMBER) {
             if (value->comparison == COMPARISON_AT_LEAST && value->number == 0)
@@ -424,17 +426,17 @@ static bool value_covers(const struct term_value *wide, const struct term_value 
         return false;
     switch (wide->form) {
     case VALUE_NETWORK:
-        return wide->network.length <= narrow->network.length
-               && ip_prefix_contains(&wide->network, &narrow->network.address);
+        return wide->network.length <= narrow->network.length &&
+               ip_prefix_contains(&wide->network, &narrow->network.address);
     case VALUE_OWN_DOMAIN:
         return true;
     case VALUE_LIST:
         return wide->list == narrow->list;
     case VALUE_SIZE:
     case VALUE_NUMBER:
-        return wide->comparison == narrow->comparison
-               && (wide->number == narrow->number
-                   || (wide->number < narrow->number) == is_lower_bound(wide));
+        return wide->comparison == narrow->comparison &&
+               (wide->number == narrow->number ||
+                (wide->number < narrow->number) == is_lower_bound(wide));
     case VALUE_LISTENER:
     case VALUE_KEYWORD:
     case VALUE_DOMAIN:
@@ -448,8 +450,8 @@ static bool value_covers(const struct term_value *wide, const struct term_value 
 
 bool term_covers(const struct term *wide, const struct term *narrow)
 {
-    if (wide->word != narrow->word || wide->header_test != narrow->header_test
-        || !slice_equals_nocase(slice_from(wide->header_name), slice_from(narrow->header_name)))
+    if (wide->word != narrow->word || wide->header_test != narrow->header_test ||
+        !slice_equals_nocase(slice_from(wide->header_name), slice_from(narrow->header_name)))
         return false;
     for (size_t i = 0; i < narrow->value_count; i++) {
         size_t j = 0;

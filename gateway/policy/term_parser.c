@@ -13,8 +13,8 @@
 #include "mail/domain.h"
 #include "policy/block_reader.h"
 
-#define MAX_KNOWN 64              /* words offered as suggestions */
-#define MAX_NAME_BYTES 76         /* of a header field */
+#define MAX_KNOWN 64      /* words offered as suggestions */
+#define MAX_NAME_BYTES 76 /* of a header field */
 #define MAX_CONTAINS_BYTES 200
 
 const struct word *word_reader_peek(const struct word_reader *reader)
@@ -51,9 +51,8 @@ static void report_value(struct word_reader *reader, const struct term *term,
 {
     if (word == NULL || is_bare(word, ",") || is_bare(word, "and"))
         diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "config.value",
-                        word_reader_position(reader),
-                        "a value for %s is missing here; it takes %s", term->word->word,
-                        term->word->values);
+                        word_reader_position(reader), "a value for %s is missing here; it takes %s",
+                        term->word->word, term->word->values);
     else
         diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "config.value", word->at,
                         "%s takes %s, not \"%.*s\"", term->word->word, term->word->values,
@@ -68,8 +67,8 @@ static void report_unknown_term(struct word_reader *reader, const struct word *w
     for (size_t i = 0; i < vocabulary_count() && count < MAX_KNOWN; i++)
         if (vocabulary_at(i)->id != TERM_UNAVAILABLE)
             known[count++] = vocabulary_at(i)->word;
-    block_report_unknown(reader->diagnostics, "policy.unknown-term", word, "term", known, count,
-                         "postern-policy(5) lists them");
+    block_report_unknown(reader->diagnostics, "policy.unknown-term", word, "there is no term",
+                         known, count, "postern-policy(5) lists them");
 }
 
 /* ---- values ---- */
@@ -84,15 +83,16 @@ static bool parse_list(struct term_value *value, struct word_reader *reader)
 
     if (word == NULL || is_bare(word, ",") || is_bare(word, "and")) {
         diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "config.value",
-                        word_reader_position(reader), "the name of a list is missing behind \"in\"");
+                        word_reader_position(reader),
+                        "the name of a list is missing behind \"in\"");
         return false;
     }
     list = config_find_list(config, word->text);
     if (list == NULL) {
         for (size_t i = 0; i < config->list_count && count < MAX_KNOWN; i++)
             known[count++] = config->lists[i].name;
-        block_report_unknown(reader->diagnostics, "config.unknown-name", word, "list", known,
-                             count, "");
+        block_report_unknown(reader->diagnostics, "config.unknown-name", word, "there is no list",
+                             known, count, "");
         return false;
     }
     list->is_used = true;
@@ -159,8 +159,8 @@ static bool parse_listener(struct term_value *value, const struct word *word,
         if (count < MAX_KNOWN)
             known[count++] = config->listeners[i].name;
     }
-    block_report_unknown(reader->diagnostics, "config.unknown-name", word, "listener", known, count,
-                         "");
+    block_report_unknown(reader->diagnostics, "config.unknown-name", word, "there is no listener",
+                         known, count, "");
     return false;
 }
 
@@ -215,8 +215,8 @@ static bool parse_literal(struct term_value *value, const struct term *term,
 
     if (slice_has_prefix_nocase(inner, SLICE("IPv6:")))
         inner = slice_from_offset(inner, 5);
-    if (word->text.length < 2 || word->text.data[word->text.length - 1] != ']'
-        || !ip_parse(inner, &address)) {
+    if (word->text.length < 2 || word->text.data[word->text.length - 1] != ']' ||
+        !ip_parse(inner, &address)) {
         report_value(reader, term, word);
         return false;
     }
@@ -246,8 +246,8 @@ static const char *suggest_keyword(const struct term *term, struct slice word, c
     return NULL;
 }
 
-static bool parse_domain(struct term_value *value, const struct term *term,
-                         const struct word *word, struct word_reader *reader)
+static bool parse_domain(struct term_value *value, const struct term *term, const struct word *word,
+                         struct word_reader *reader)
 {
     bool is_below = word->text.length > 0 && word->text.data[0] == '.';
     enum domain_problem problem;
@@ -291,8 +291,8 @@ static bool parse_word(struct term_value *value, const struct term *term, const 
         value->form = VALUE_OWN_DOMAIN;
         return true;
     }
-    if ((forms & VALUE_KEYWORD) != 0 && !word->is_quoted
-        && vocabulary_find_keyword(term->word, word->text, &value->keyword)) {
+    if ((forms & VALUE_KEYWORD) != 0 && !word->is_quoted &&
+        vocabulary_find_keyword(term->word, word->text, &value->keyword)) {
         value->form = VALUE_KEYWORD;
         value->text = mem_copy(word->text);
         return true;
@@ -457,8 +457,8 @@ bool term_parse(struct term *term, struct word_reader *reader)
     term->word = parse_term_word(reader);
     if (term->word == NULL)
         return false;
-    is_good = term->word->id == TERM_HEADER ? parse_header(term, reader)
-                                            : parse_values(term, reader);
+    is_good =
+        term->word->id == TERM_HEADER ? parse_header(term, reader) : parse_values(term, reader);
     if (!is_good)
         term_clear(term);
     return is_good;

@@ -86,17 +86,17 @@ static void apply_shadow(struct verdict *verdict)
 
 static bool is_exempt(const struct address *recipient)
 {
-    return recipient != NULL
-           && (address_is_postmaster(recipient) || address_is_abuse(recipient));
+    return recipient != NULL && (address_is_postmaster(recipient) || address_is_abuse(recipient));
 }
 
-/* A rule in shadow that an earlier phase noted would have acted then, before any that came later. */
+/* A rule in shadow that an earlier phase noted would have acted then, before any that came later.
+ */
 static void keep_earlier_shadow(struct verdict *verdict, const struct verdict *earlier)
 {
     if (earlier->shadow_rule == NULL)
         return;
-    if (earlier->shadow_rule->action == ACTION_TAG && verdict->shadow_rule != NULL
-        && verdict->shadow_rule->action != ACTION_TAG)
+    if (earlier->shadow_rule->action == ACTION_TAG && verdict->shadow_rule != NULL &&
+        verdict->shadow_rule->action != ACTION_TAG)
         return;
     verdict->shadow_rule = earlier->shadow_rule;
     verdict->shadow_phase = earlier->shadow_phase;
@@ -109,7 +109,9 @@ struct verdict decide(const struct effective_policy *policy, const struct facts 
 
     if (is_exempt(facts->recipient))
         return (struct verdict){
-            .is_final = true, .action = ACTION_ACCEPT, .phase = facts->phase,
+            .is_final = true,
+            .action = ACTION_ACCEPT,
+            .phase = facts->phase,
         };
     if (known.phase > PHASE_RCPT)
         known.phase = PHASE_RCPT;

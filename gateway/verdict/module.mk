@@ -12,3 +12,8 @@ unit_decide_SOURCES = tests/unit/decide_test.c tests/unit/policy_unit.h \
 unit_decide_LDADD = $(VERDICT_LIBS) $(CHECK_LIBS)
 unit_stamp_SOURCES = tests/unit/stamp_test.c tests/unit/unit.h
 unit_stamp_LDADD = $(VERDICT_LIBS) $(CHECK_LIBS)
+
+# The target walks the policies that it parses.
+FUZZ_TARGETS += fuzz-policy
+fuzz_policy_SOURCES = tests/fuzz/policy_fuzz.c $(FUZZ_MAIN)
+fuzz_policy_LDADD = $(VERDICT_LIBS) $(FUZZ_LIBS)

@@ -65,8 +65,8 @@ static bool is_by(struct slice value, struct slice hostname)
     size_t at = 0;
 
     while (next_word(value, &at, &word))
-        if (slice_equals_nocase(word, SLICE("by")) && next_word(value, &at, &word)
-            && slice_equals_nocase(word, hostname))
+        if (slice_equals_nocase(word, SLICE("by")) && next_word(value, &at, &word) &&
+            slice_equals_nocase(word, hostname))
             return true;
     return false;
 }

@@ -7,7 +7,7 @@
 
 /* ---- the walk ---- */
 
-/* "reject by two at rcpt", "?big", "accept", with " shadow one at mail" and " tags a b" behind it. */
+/* "reject by two at rcpt", "?big" or "accept", then " shadow one at mail" and " tags a b". */
 static void describe(struct text *out, const struct verdict *verdict)
 {
     if (!verdict->is_final)
@@ -29,7 +29,7 @@ struct walk_case {
     const char *want[PHASE_COUNT]; /* NULL: not looked at */
 };
 
-/* From ann@example.net to joe@example.org; 54 bytes with a From field; client 192.0.2.1, TLS 1.3. */
+/* From ann@example.net at 192.0.2.1 over TLS 1.3; a small message with From and X-Spam. */
 static void expect_walk(const struct walk_case *c, const char *recipient)
 {
     struct facts_fixture fixture;

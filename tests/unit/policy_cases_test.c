@@ -11,8 +11,8 @@ static bool load(struct sources *take_sources, const char *path, struct diagnost
     if (config == NULL)
         return false;
     book = policy_book_new(config, diagnostics);
-    config_lint(config, diagnostics);
-    config_apply_waivers(config, diagnostics);
+    if (book != NULL)
+        config_apply_waivers(config, diagnostics);
     policy_book_free(&book);
     config_free(&config);
     return diagnostics->error_count == 0;

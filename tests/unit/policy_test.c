@@ -11,8 +11,8 @@
 #define HEADER "From: Ann <ann@example.net>\r\nSubject: Cheap\r\n watches\r\nX-Spam: yes\r\n"
 
 struct term_case {
-    const char *rule;  /* the inside of the rule */
-    const char *want;  /* one letter a phase, connect to message: T, F, or ? for not known yet */
+    const char *rule; /* the inside of the rule */
+    const char *want; /* one letter a phase, connect to message: T, F, or ? for not known yet */
     /* What differs from the ordinary mail; NULL and 0 for nothing. */
     const char *sender;
     const char *recipient;
@@ -50,9 +50,11 @@ static void expect_case(const struct term_case *c)
     char got[PHASE_COUNT + 1] = "";
 
     text_init(&text, 10000);
-    text_add_format(&text, "policy p { rule r { %s then reject; } otherwise accept; }\n"
-                           "domain example.org example.eu .sub.example.com {\n"
-                           "    backend legacy; policy p;\n}\n", c->rule);
+    text_add_format(&text,
+                    "policy p { rule r { %s then reject; } otherwise accept; }\n"
+                    "domain example.org example.eu .sub.example.com {\n"
+                    "    backend legacy; policy p;\n}\n",
+                    c->rule);
     book_load_good(&books, text_string(&text));
     policy = policy_book_find_domain(books.book, SLICE("example.org"));
     make_case_facts(&fixture, c);
@@ -85,7 +87,9 @@ START_TEST(client_and_listener_are_known_at_once)
         { .rule = "when client 0.0.0.0/0;", .want = "FFFFFF", .client = "2001:db8::1" },
         { .rule = "when client in partners;", .want = "FFFFFF" },
         { .rule = "when client in partners;", .want = "TTTTTT", .client = "198.51.100.7" },
-        { .rule = "when client 192.0.2.9, in partners;", .want = "TTTTTT", .client = "198.51.100.7" },
+        { .rule = "when client 192.0.2.9, in partners;",
+          .want = "TTTTTT",
+          .client = "198.51.100.7" },
         { .rule = "when listener inbound;", .want = "TTTTTT" },
         { .rule = "when listener second;", .want = "FFFFFF" },
         { .rule = "when listener second, inbound;", .want = "TTTTTT" },
@@ -103,7 +107,9 @@ START_TEST(helo_is_compared_in_its_one_form)
         { .rule = "when helo .sender.example;", .want = "?TTTTT" },
         { .rule = "when helo .mail.sender.example;", .want = "?FFFFF" },
         { .rule = "when helo sender.example;", .want = "?FFFFF" },
-        { .rule = "when helo mail.sender.example;", .want = "?TTTTT", .helo = "Mail.SENDER.example." },
+        { .rule = "when helo mail.sender.example;",
+          .want = "?TTTTT",
+          .helo = "Mail.SENDER.example." },
         { .rule = "when helo .sender.example;", .want = "?TTTTT", .helo = "Mail.SENDER.example." },
         { .rule = "when helo localhost;", .want = "?TTTTT", .helo = "LocalHost" },
         { .rule = "when helo [192.0.2.1];", .want = "?TTTTT", .helo = "[192.0.2.1]" },
@@ -112,7 +118,10 @@ START_TEST(helo_is_compared_in_its_one_form)
         { .rule = "when helo in partners;", .want = "?TTTTT", .helo = "PARTNER.example" },
         { .rule = "when helo in partners;", .want = "?TTTTT", .helo = "x.below.example" },
         { .rule = "when helo in partners;", .want = "?FFFFF", .helo = "below.example" },
-        { .rule = "when helo b\xc3\xbc" "cher.example;", .want = "?TTTTT", .helo = "xn--bcher-kva.example" },
+        { .rule = "when helo b\xc3\xbc"
+                  "cher.example;",
+          .want = "?TTTTT",
+          .helo = "xn--bcher-kva.example" },
         { .rule = "when helo localhost;", .want = "?FFFFF", .helo = "local host\x01" },
         { .rule = "when helo localhost;", .want = "?FFFFF", .helo = "" },
         { .rule = "when helo in partners;", .want = "?FFFFF", .helo = "" },
@@ -158,20 +167,34 @@ START_TEST(sender_and_its_domain_are_known_from_mail_on)
         { .rule = "when sender in partners;", .want = "??FFFF", .sender = "<>" },
         { .rule = "when sender-domain example.net;", .want = "??TTTT" },
         { .rule = "when sender-domain .example.net;", .want = "??FFFF" },
-        { .rule = "when sender-domain .example.net;", .want = "??TTTT", .sender = "<a@b.example.net>" },
+        { .rule = "when sender-domain .example.net;",
+          .want = "??TTTT",
+          .sender = "<a@b.example.net>" },
         { .rule = "when sender-domain .net;", .want = "??TTTT" },
         { .rule = "when sender-domain xample.net;", .want = "??FFFF" },
         { .rule = "when sender-domain example.net;", .want = "??FFFF", .sender = "<>" },
-        { .rule = "when sender-domain in partners;", .want = "??TTTT", .sender = "<a@partner.example>" },
-        { .rule = "when sender-domain in partners;", .want = "??FFFF", .sender = "<boss@friend.example>" },
+        { .rule = "when sender-domain in partners;",
+          .want = "??TTTT",
+          .sender = "<a@partner.example>" },
+        { .rule = "when sender-domain in partners;",
+          .want = "??FFFF",
+          .sender = "<boss@friend.example>" },
         { .rule = "when sender-domain own-domain;", .want = "??FFFF" },
         { .rule = "when sender-domain own-domain;", .want = "??FFFF", .sender = "<>" },
         { .rule = "when sender-domain own-domain;", .want = "??TTTT", .sender = "<a@example.org>" },
         { .rule = "when sender-domain own-domain;", .want = "??TTTT", .sender = "<a@EXAMPLE.eu>" },
-        { .rule = "when sender-domain own-domain;", .want = "??TTTT", .sender = "<a@deep.down.example.eu>" },
-        { .rule = "when sender-domain own-domain;", .want = "??TTTT", .sender = "<a@x.sub.example.com>" },
-        { .rule = "when sender-domain own-domain;", .want = "??FFFF", .sender = "<a@sub.example.com>" },
-        { .rule = "when sender-domain own-domain;", .want = "??FFFF", .sender = "<a@notexample.org>" },
+        { .rule = "when sender-domain own-domain;",
+          .want = "??TTTT",
+          .sender = "<a@deep.down.example.eu>" },
+        { .rule = "when sender-domain own-domain;",
+          .want = "??TTTT",
+          .sender = "<a@x.sub.example.com>" },
+        { .rule = "when sender-domain own-domain;",
+          .want = "??FFFF",
+          .sender = "<a@sub.example.com>" },
+        { .rule = "when sender-domain own-domain;",
+          .want = "??FFFF",
+          .sender = "<a@notexample.org>" },
     };
 
     expect_cases(cases, COUNT(cases));
@@ -189,7 +212,9 @@ START_TEST(recipient_is_known_from_rcpt_on)
         { .rule = "when recipient-domain example.eu, example.org;", .want = "???TTT" },
         { .rule = "when recipient-domain .example.org;", .want = "???FFF" },
         { .rule = "when recipient-domain own-domain;", .want = "???TTT" },
-        { .rule = "when recipient-domain in partners;", .want = "???TTT", .recipient = "<a@partner.example>" },
+        { .rule = "when recipient-domain in partners;",
+          .want = "???TTT",
+          .recipient = "<a@partner.example>" },
     };
 
     expect_cases(cases, COUNT(cases));
@@ -229,17 +254,27 @@ START_TEST(header_from_sees_all_authors)
         { .rule = "when header-from bob@example.net;", .want = "?????F" },
         { .rule = "when header-from .net;", .want = "?????T" },
         { .rule = "when header-from own-domain;", .want = "?????F" },
-        { .rule = "when header-from own-domain;", .want = "?????T", .header = "From: a@b.example.org\r\n\r\n" },
-        { .rule = "when header-from own-domain;", .want = "?????T",
+        { .rule = "when header-from own-domain;",
+          .want = "?????T",
+          .header = "From: a@b.example.org\r\n\r\n" },
+        { .rule = "when header-from own-domain;",
+          .want = "?????T",
           .header = "From: a@example.net\r\nFrom: b@example.eu\r\n\r\n" },
-        { .rule = "when header-from own-domain;", .want = "?????T",
+        { .rule = "when header-from own-domain;",
+          .want = "?????T",
           .header = "From: a@example.net, b@example.eu\r\n\r\n" },
-        { .rule = "when header-from own-domain;", .want = "?????F",
+        { .rule = "when header-from own-domain;",
+          .want = "?????F",
           .header = "From: \"b@example.eu\" <a@example.net>\r\n\r\n" },
-        { .rule = "when header-from in partners;", .want = "?????T",
+        { .rule = "when header-from in partners;",
+          .want = "?????T",
           .header = "From: Boss <BOSS@friend.example>\r\n\r\n" },
-        { .rule = "when header-from in partners;", .want = "?????T", .header = "From: a@x.below.example\r\n\r\n" },
-        { .rule = "when header-from in partners;", .want = "?????F", .header = "From: a@friend.example\r\n\r\n" },
+        { .rule = "when header-from in partners;",
+          .want = "?????T",
+          .header = "From: a@x.below.example\r\n\r\n" },
+        { .rule = "when header-from in partners;",
+          .want = "?????F",
+          .header = "From: a@friend.example\r\n\r\n" },
         { .rule = "when header-from missing;", .want = "?????F" },
         { .rule = "when header-from missing;", .want = "?????T", .header = "Subject: x\r\n\r\n" },
         { .rule = "when header-from missing;", .want = "?????F", .header = "From:\r\n\r\n" },
@@ -247,12 +282,16 @@ START_TEST(header_from_sees_all_authors)
         { .rule = "when header-from malformed;", .want = "?????F" },
         { .rule = "when header-from malformed;", .want = "?????F", .header = "Subject: x\r\n\r\n" },
         { .rule = "when header-from multiple;", .want = "?????F" },
-        { .rule = "when header-from multiple;", .want = "?????T",
+        { .rule = "when header-from multiple;",
+          .want = "?????T",
           .header = "From: a@example.net\r\nFrom: a@example.net\r\n\r\n" },
-        { .rule = "when header-from multiple;", .want = "?????T",
+        { .rule = "when header-from multiple;",
+          .want = "?????T",
           .header = "From: a@example.net, b@example.net\r\n\r\n" },
         { .rule = "when header-from missing, multiple, example.net;", .want = "?????T" },
-        { .rule = "when header-from example.net;", .want = "?????F", .header = "Subject: x\r\n\r\n" },
+        { .rule = "when header-from example.net;",
+          .want = "?????F",
+          .header = "Subject: x\r\n\r\n" },
     };
 
     expect_cases(cases, COUNT(cases));
@@ -272,13 +311,21 @@ START_TEST(header_fields_are_searched_unfolded_and_without_case)
         { .rule = "when header Subject contains \"cheapwatches\";", .want = "?????F" },
         { .rule = "when header Subject contains \"gold\", \"watch\";", .want = "?????T" },
         { .rule = "when header Subject contains \"gold\";", .want = "?????F" },
-        { .rule = "when header X-Spam contains \"y\" and header Subject contains \"c\";", .want = "?????T" },
+        { .rule = "when header X-Spam contains \"y\" and header Subject contains \"c\";",
+          .want = "?????T" },
         { .rule = "when header Received contains \"x\";", .want = "?????F" },
-        { .rule = "when header a contains \"aabaabaac\";", .want = "?????T",
+        { .rule = "when header a contains \"aabaabaac\";",
+          .want = "?????T",
           .header = "A: xx\r\nA: aabaabaabaac\r\n\r\n" },
-        { .rule = "when header a contains \"aabaac\";", .want = "?????T", .header = "A: aabaabaac\r\n\r\n" },
-        { .rule = "when header a contains \"abab\";", .want = "?????F", .header = "A: abaabaabaa\r\n\r\n" },
-        { .rule = "when header a contains \"body\";", .want = "?????F", .header = "A: b\r\n\r\nA: body\r\n" },
+        { .rule = "when header a contains \"aabaac\";",
+          .want = "?????T",
+          .header = "A: aabaabaac\r\n\r\n" },
+        { .rule = "when header a contains \"abab\";",
+          .want = "?????F",
+          .header = "A: abaabaabaa\r\n\r\n" },
+        { .rule = "when header a contains \"body\";",
+          .want = "?????F",
+          .header = "A: b\r\n\r\nA: body\r\n" },
     };
 
     expect_cases(cases, COUNT(cases));
@@ -294,10 +341,13 @@ START_TEST(terms_are_joined_in_three_values)
         { .rule = "when tls any and size > 10;", .want = "?????T" },
         { .rule = "when client 192.0.2.1; except sender ann@example.net;", .want = "??FFFF" },
         { .rule = "when client 192.0.2.1; except sender null;", .want = "??TTTT" },
-        { .rule = "when client 192.0.2.1; except sender null; except size > 1K;", .want = "?????T" },
-        { .rule = "when client 192.0.2.1; except sender ann@example.net; except size > 1K;", .want = "??FFFF" },
+        { .rule = "when client 192.0.2.1; except sender null; except size > 1K;",
+          .want = "?????T" },
+        { .rule = "when client 192.0.2.1; except sender ann@example.net; except size > 1K;",
+          .want = "??FFFF" },
         { .rule = "when client 192.0.2.2; except size > 1K;", .want = "FFFFFF" },
-        { .rule = "when client 192.0.2.1; except size > 1; except listener inbound;", .want = "FFFFFF" },
+        { .rule = "when client 192.0.2.1; except size > 1; except listener inbound;",
+          .want = "FFFFFF" },
     };
 
     expect_cases(cases, COUNT(cases));
@@ -330,8 +380,9 @@ START_TEST(phase_of_a_rule_is_that_of_its_latest_term)
         struct text text;
 
         text_init(&text, 10000);
-        text_add_format(&text, "policy p { rule r { %s then reject; } otherwise accept; }\n"
-                               "domain example.org { backend legacy; policy p; }\n",
+        text_add_format(&text,
+                        "policy p { rule r { %s then reject; } otherwise accept; }\n"
+                        "domain example.org { backend legacy; policy p; }\n",
                         cases[i].inside);
         book_load_good(&books, text_string(&text));
         rule = &policy_book_at(books.book, 0)->rules[0];
@@ -371,8 +422,10 @@ START_TEST(terms_are_printed_as_they_are_written)
 
         text_init(&text, 10000);
         text_init(&got, 10000);
-        text_add_format(&text, "policy p { rule r { when %s; then reject; } otherwise accept; }\n"
-                               "domain example.org { backend legacy; policy p; }\n", cases[i]);
+        text_add_format(&text,
+                        "policy p { rule r { when %s; then reject; } otherwise accept; }\n"
+                        "domain example.org { backend legacy; policy p; }\n",
+                        cases[i]);
         book_load_good(&books, text_string(&text));
         term_print(&got, &policy_book_at(books.book, 0)->rules[0].terms[0]);
         unit_expect_text("term", &got, slice_from(cases[i]));
@@ -417,9 +470,10 @@ START_TEST(a_wider_term_covers_a_narrower_one)
         struct text text;
 
         text_init(&text, 10000);
-        text_add_format(&text, "policy p { rule a { when %s; then reject; }"
-                               " rule b { when %s; then reject; } otherwise accept; }\n"
-                               "domain example.org { backend legacy; policy p; }\n",
+        text_add_format(&text,
+                        "policy p { rule a { when %s; then reject; }"
+                        " rule b { when %s; then reject; } otherwise accept; }\n"
+                        "domain example.org { backend legacy; policy p; }\n",
                         cases[i].wide, cases[i].narrow);
         book_load_good(&books, text_string(&text));
         rules = policy_book_at(books.book, 0)->rules;
@@ -443,11 +497,11 @@ START_TEST(hostile_header_takes_no_longer_than_its_length)
     for (int i = 0; i < 90000; i++)
         text_add_byte(&message, 'a');
     text_add_string(&message, "\r\n\r\n");
-    book_load_good(&books,
-                   "policy p { rule r { when header Subject contains \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-                   "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\";"
-                   " then reject; } otherwise accept; }\n"
-                   "domain example.org { backend legacy; policy p; }\n");
+    book_load_good(
+        &books, "policy p { rule r { when header Subject contains \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+                "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab\";"
+                " then reject; } otherwise accept; }\n"
+                "domain example.org { backend legacy; policy p; }\n");
     policy = policy_book_at(books.book, 0);
     facts_make(&fixture, "<a@example.net>", "<b@example.org>", text_string(&message));
     for (int i = 0; i < 500; i++) /* 45 MB: a naive search would look at 4.5 GB */
@@ -482,15 +536,16 @@ START_TEST(most_specific_domain_wins)
     };
     struct book_fixture books;
 
-    book_load_good(&books,
-                   "policy p { otherwise accept; }\n"
-                   "domain * { backend listed; policy p; }\n"
-                   "domain .example.org { backend legacy; policy p; }\n"
-                   "domain Example.ORG, example.eu { backend legacy; policy p; }\n"
-                   "domain mail.example.org b\xc3\xbc" "cher.example {\n"
-                   "    backend legacy; policy p;\n}\n"
-                   "domain b\xc3\xbc" "cher.test { backend legacy; policy p; }\n"
-                   "domain .deep.example.org { backend legacy; policy p; }\n");
+    book_load_good(&books, "policy p { otherwise accept; }\n"
+                           "domain * { backend listed; policy p; }\n"
+                           "domain .example.org { backend legacy; policy p; }\n"
+                           "domain Example.ORG, example.eu { backend legacy; policy p; }\n"
+                           "domain mail.example.org b\xc3\xbc"
+                           "cher.example {\n"
+                           "    backend legacy; policy p;\n}\n"
+                           "domain b\xc3\xbc"
+                           "cher.test { backend legacy; policy p; }\n"
+                           "domain .deep.example.org { backend legacy; policy p; }\n");
     for (size_t i = 0; i < COUNT(cases); i++) {
         const struct effective_policy *found =
             policy_book_find_domain(books.book, slice_from(cases[i].domain));
@@ -572,10 +627,9 @@ START_TEST(gateway_in_shadow_wins_over_everything)
 {
     struct book_fixture books;
 
-    book_load_good(&books,
-                   "mode shadow;\n"
-                   "policy p { mode enforce; otherwise accept; }\n"
-                   "domain a.example { backend legacy; policy p; mode enforce; }\n");
+    book_load_good(&books, "mode shadow;\n"
+                           "policy p { mode enforce; otherwise accept; }\n"
+                           "domain a.example { backend legacy; policy p; mode enforce; }\n");
     ck_assert_int_eq(policy_book_at(books.book, 0)->mode, MODE_SHADOW);
     ck_assert_uint_eq(policy_book_at(books.book, 0)->mode_at.line, 16);
     book_unload(&books);
@@ -588,17 +642,16 @@ START_TEST(domain_rules_come_first_and_modes_are_overridden_there_alone)
     const struct effective_policy *plain;
     const struct effective_policy *special;
 
-    book_load_good(&books,
-                   "policy p {\n"
-                   "    rule one { when tls none; then reject; }\n"
-                   "    rule two { mode shadow; when size > 1M; then reject; }\n"
-                   "    otherwise accept;\n}\n"
-                   "domain a.example { backend legacy; policy p; }\n"
-                   "domain .b.example {\n"
-                   "    backend legacy; policy p;\n"
-                   "    rule mine { when helo localhost; then accept; }\n"
-                   "    rule one { mode shadow; }\n"
-                   "    rule two { mode enforce; }\n}\n");
+    book_load_good(&books, "policy p {\n"
+                           "    rule one { when tls none; then reject; }\n"
+                           "    rule two { mode shadow; when size > 1M; then reject; }\n"
+                           "    otherwise accept;\n}\n"
+                           "domain a.example { backend legacy; policy p; }\n"
+                           "domain .b.example {\n"
+                           "    backend legacy; policy p;\n"
+                           "    rule mine { when helo localhost; then accept; }\n"
+                           "    rule one { mode shadow; }\n"
+                           "    rule two { mode enforce; }\n}\n");
     plain = policy_book_at(books.book, 0);
     special = policy_book_at(books.book, 1);
     ck_assert_uint_eq(plain->rule_count, 3);
@@ -643,10 +696,9 @@ START_TEST(own_domain_of_the_block_for_all_others_is_the_recipients)
     struct book_fixture books;
     const struct effective_policy *policy;
 
-    book_load_good(&books,
-                   "policy p { rule r { when sender-domain own-domain; then reject; }\n"
-                   "    otherwise accept; }\n"
-                   "domain * { backend listed; policy p; }\n");
+    book_load_good(&books, "policy p { rule r { when sender-domain own-domain; then reject; }\n"
+                           "    otherwise accept; }\n"
+                           "domain * { backend listed; policy p; }\n");
     policy = policy_book_at(books.book, 0);
     ck_assert(policy->rules[0].has_recipient_term);
     facts_make(&fixture, "<a@mail.one.example>", "<b@one.example>", "\r\n");
@@ -780,7 +832,7 @@ START_TEST(phases_name_the_rules_that_are_held_back)
 }
 END_TEST
 
-/* ---- shipped policies ---- */
+/* ---- shipped files ---- */
 
 static void add_file(struct text *text, const char *name)
 {
@@ -789,7 +841,7 @@ static void add_file(struct text *text, const char *name)
     char line[1000];
     FILE *file;
 
-    snprintf(path, sizeof path, "%s/policies/%s.policy", folder != NULL ? folder : ".", name);
+    snprintf(path, sizeof path, "%s/%s", folder != NULL ? folder : ".", name);
     file = fopen(path, "r");
     ck_assert_msg(file != NULL, "cannot read %s; set POSTERN_SRCDIR to the source folder", path);
     while (fgets(line, sizeof line, file) != NULL)
@@ -797,16 +849,46 @@ static void add_file(struct text *text, const char *name)
     fclose(file);
 }
 
+START_TEST(manual_has_every_word_of_the_language)
+{
+    struct text manual;
+    const struct lint_info *lints;
+    size_t count;
+
+    text_init(&manual, 100000);
+    add_file(&manual, "gateway/policy/postern-policy.5");
+    for (size_t i = 0; i < vocabulary_count(); i++) {
+        const struct vocabulary_term *term = vocabulary_at(i);
+        char line[100];
+
+        snprintf(line, sizeof line, term->id != TERM_UNAVAILABLE ? "\n.It Ic %s Ta " : " %s ",
+                 term->word);
+        ck_assert_msg(strstr(text_string(&manual), line) != NULL, "no \"%s\"", line);
+    }
+    lints = policy_lint_get_table(&count);
+    for (size_t i = 0; i < count; i++)
+        ck_assert_msg(strstr(text_string(&manual), lints[i].id) != NULL, "no %s", lints[i].id);
+    for (int i = 0; i < ACTION_COUNT; i++)
+        ck_assert_msg(strstr(text_string(&manual), action_name((enum action)i)) != NULL, "no %s",
+                      action_name((enum action)i));
+    text_clear(&manual);
+}
+END_TEST
+
 START_TEST(shipped_policies_load_and_get_no_warning_of_their_own)
 {
     static const char *const names[] = { "observe", "standard", "strict" };
 
     for (size_t i = 0; i < COUNT(names); i++) {
         struct book_fixture books;
+        struct text path;
         struct text text;
 
+        text_init(&path, 100);
         text_init(&text, 100000);
-        add_file(&text, names[i]);
+        text_add_format(&path, "policies/%s.policy", names[i]);
+        add_file(&text, text_string(&path));
+        text_clear(&path);
         text_add_format(&text, "domain example.org { backend legacy; policy %s; }\n", names[i]);
         book_load_good(&books, text_string(&text));
         for (size_t j = 0; j < books.diagnostics.count; j++) {
@@ -852,6 +934,7 @@ int main(void)
     tcase_add_test(book, own_domain_of_the_block_for_all_others_is_the_recipients);
     tcase_add_test(book, effective_policy_names_the_origin_of_every_value);
     tcase_add_test(book, phases_name_the_rules_that_are_held_back);
+    tcase_add_test(book, manual_has_every_word_of_the_language);
     tcase_add_test(book, shipped_policies_load_and_get_no_warning_of_their_own);
     suite_add_tcase(suite, book);
     return unit_run(suite);

@@ -136,7 +136,7 @@ START_TEST(hostile_greetings_do_not_get_into_the_header)
     static const char *const greetings[] = {
         "", " ", "a b", "a\r\nX-Evil: yes", "x)(", "[192.0.2.1", "[999.0.2.1]", "[IPv6:]", "[]",
         "[", "]", "a;b", "a\x01" "b", "\xff\xfe", "a..b", "<a@b>", "\"a\"", "[192.0.2.1](x",
-        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.example",
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.example",
     };
 
     for (size_t i = 0; i < COUNT(greetings); i++) {
@@ -208,7 +208,8 @@ static bool is_loop(const char *value, int count, const char *others, int other_
 START_TEST(a_loop_is_a_hundred_hops_or_five_of_our_own)
 {
     static const char other[] = "from a by b.example with ESMTP id x; date";
-    static const char own[] = "from a ([192.0.2.1])\r\n\tby MX.example.ORG with ESMTP id x;\r\n\tdate";
+    static const char own[] = "from a ([192.0.2.1])\r\n"
+                              "\tby MX.example.ORG with ESMTP id x;\r\n\tdate";
 
     ck_assert(!is_loop(other, 99, "", 0));
     ck_assert(is_loop(other, 100, "", 0));
