@@ -18,7 +18,10 @@ dist_man_MANS += gateway/policy/postern-policy.5
 policydir = $(pkgdatadir)/policies
 dist_policy_DATA = policies/observe.policy policies/standard.policy policies/strict.policy
 
-UNIT_TESTS += unit-policy unit-policy-cases
+UNIT_TESTS += unit-policy-terms unit-policy unit-policy-cases
+unit_policy_terms_SOURCES = tests/unit/policy_terms_test.c tests/unit/policy_unit.h \
+	tests/unit/memory_files.h tests/unit/unit.h
+unit_policy_terms_LDADD = $(POLICY_LIBS) $(CHECK_LIBS)
 unit_policy_SOURCES = tests/unit/policy_test.c tests/unit/policy_unit.h \
 	tests/unit/memory_files.h tests/unit/unit.h
 unit_policy_LDADD = $(POLICY_LIBS) $(CHECK_LIBS)

@@ -135,7 +135,7 @@ START_TEST(hostile_greetings_do_not_get_into_the_header)
 {
     static const char *const greetings[] = {
         "", " ", "a b", "a\r\nX-Evil: yes", "x)(", "[192.0.2.1", "[999.0.2.1]", "[IPv6:]", "[]",
-        "[", "]", "a;b", "a\x01" "b", "\xff\xfe", "a..b", "<a@b>", "\"a\"", "[192.0.2.1](x",
+        "[", "]", "a;b", "a\x01z", "\xff\xfe", "a..b", "<a@b>", "\"a\"", "[192.0.2.1](x",
         "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa.example",
     };
 
