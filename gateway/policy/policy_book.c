@@ -6,7 +6,6 @@
 #include "policy/policy_book_private.h"
 
 #include "base/memory.h"
-#include "policy/policy_lint.h"
 #include "policy/parser.h"
 #include "policy/rules.h"
 
@@ -367,9 +366,7 @@ struct policy_book *policy_book_new(const struct config *config, struct diagnost
         merge_domain(book, i, &parser);
     for (size_t i = 0; i < config->relay_count; i++)
         merge_relay(book, i, &parser);
-    if (diagnostics->error_count == 0)
-        policy_book_lint(book, diagnostics);
-    else
+    if (diagnostics->error_count > 0)
         policy_book_free(&book);
     return book;
 }

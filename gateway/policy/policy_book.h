@@ -42,6 +42,7 @@ struct effective_policy {
 /*
  * Reads the policy and domain blocks of the configuration's tree. NULL when a
  * diagnostic is an error. The book borrows from `config`, which must outlive it.
+ * What is doubtful and no error is policy_book_lint's, for those who show it.
  */
 struct policy_book *policy_book_new(const struct config *config, struct diagnostics *diagnostics);
 void policy_book_free(struct policy_book **book);

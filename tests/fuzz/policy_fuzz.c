@@ -11,6 +11,7 @@
 
 #include "base/memory.h"
 #include "policy/policy_book.h"
+#include "policy/policy_lint.h"
 #include "verdict/decide.h"
 #include "verdict/stamp.h"
 
@@ -140,8 +141,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     syntax_parse(&around.config.tree, around.config.sources, "fuzz", &diagnostics);
     book = policy_book_new(&around.config, &diagnostics);
     assert((book != NULL) == (diagnostics.error_count == 0));
-    if (book != NULL)
+    if (book != NULL) {
+        policy_book_lint(book, &diagnostics);
+        assert(diagnostics.error_count == 0);
         use_book(book, content);
+    }
     policy_book_free(&book);
     syntax_clear(&around.config.tree);
     sources_free(&around.config.sources);

@@ -383,6 +383,8 @@ START_TEST(shipped_policies_load_and_get_no_warning_of_their_own)
         text_clear(&path);
         text_add_format(&text, "domain example.org { backend legacy; policy %s; }\n", names[i]);
         book_load_good(&books, text_string(&text));
+        policy_book_lint(books.book, &books.diagnostics);
+        ck_assert_uint_eq(books.diagnostics.count, i == 0 ? 1 : 0);
         for (size_t j = 0; j < books.diagnostics.count; j++) {
             const struct diagnostic *item = &books.diagnostics.items[j];
             bool is_expected = i == 0 && strcmp(item->id, "lint.shadow") == 0;
