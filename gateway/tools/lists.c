@@ -53,18 +53,24 @@ static void print_all_lints(void)
     print_lints(table, count);
 }
 
-/* What other protocols are cut off with is told to the log by its kind, and to all of them alike. */
+static void print_reason(const char *id, enum server_reply from)
+{
+    struct reply reply = server_reply_get(from);
+
+    printf("%s\t%d\t%s\t%s\n", id, reply.code, reply.enhanced, server_reply_meaning(from));
+}
+
+/* The reply to other protocols has one row, and an id for each of them. */
 static void print_reasons(void)
 {
     for (int id = 0; id < REPLY_COUNT; id++) {
         struct reply reply = server_reply_get((enum server_reply)id);
 
-        if (reply.reason[0] != '\0')
-            printf("%s\t%d\t%s\t%s\n", reply.reason, reply.code, reply.enhanced,
-                   server_reply_meaning((enum server_reply)id));
+        if (reply.reason[0] != '\0' && id != REPLY_FOREIGN_PROTOCOL)
+            print_reason(reply.reason, (enum server_reply)id);
     }
     for (size_t i = 0; command_foreign_reason(i) != NULL; i++)
-        printf("%s\t\t\tanother protocol came to this port\n", command_foreign_reason(i));
+        print_reason(command_foreign_reason(i), REPLY_FOREIGN_PROTOCOL);
 }
 
 static void print_log_fields(void)

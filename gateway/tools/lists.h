@@ -8,7 +8,7 @@ enum list {
     LIST_TERMS = 1 << 1,      /* "term", word, values, phase, meaning; or "action", word;
                                  or "later", word, what is missing */
     LIST_LINTS = 1 << 2,      /* id, why */
-    LIST_REASONS = 1 << 3,    /* id, code, enhanced code, meaning; no code: only in the log */
+    LIST_REASONS = 1 << 3,    /* id, code, enhanced code, meaning; what clients can hear */
     LIST_LOG_FIELDS = 1 << 4, /* key, group, meaning */
 };
 
