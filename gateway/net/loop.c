@@ -21,6 +21,11 @@
 
 /* No timer is set further ahead: sums cannot overflow. */
 #define MAX_DELAY_MS (365ull * 24 * 3600 * 1000)
+/*
+ * Callbacks of descriptors in one turn. Two thousand handshakes that are ready at once would keep
+ * the replies of everyone else unsent for half a second.
+ */
+#define MAX_CALLBACKS_PER_TURN 64
 /* libevent is asked to wait no longer than this; it then looks again. */
 #define MAX_WAIT_MS (3600ull * 1000)
 
@@ -37,6 +42,7 @@ struct loop {
     bool is_stopping;
     /* The turn. */
     bool is_in_turn;
+    unsigned int callback_count;
     uint64_t turn_start_us;
     uint64_t longest_turn_us;
     /* Work put off. */
@@ -138,12 +144,21 @@ char *loop_shared_buffer(struct loop *loop)
 
 /* ---- The turn. */
 
-void loop_enter_turn(struct loop *loop)
+static void begin_turn(struct loop *loop)
 {
     if (loop->is_in_turn)
         return;
     loop->is_in_turn = true;
+    loop->callback_count = 0;
     loop->turn_start_us = clock_monotonic_us();
+}
+
+void loop_enter_turn(struct loop *loop)
+{
+    begin_turn(loop);
+    /* What is left is called first in the next turn, which does not wait. */
+    if (++loop->callback_count == MAX_CALLBACKS_PER_TURN)
+        event_base_loopbreak(loop->base);
 }
 
 static void leave_turn(struct loop *loop)
@@ -215,7 +230,7 @@ static void run_turn(struct loop *loop)
         flags |= EVLOOP_NONBLOCK;
     set_wakeup(loop);
     must(event_base_loop(loop->base, flags) < 0);
-    loop_enter_turn(loop);
+    begin_turn(loop);
     run_tasks(&loop->tasks);
     run_tasks(&loop->flushes);
     leave_turn(loop);
@@ -441,7 +456,8 @@ static void on_caught(evutil_socket_t signal_number, short what, void *arg)
     handler->on_signal(handler->owner);
 }
 
-void loop_on_signal(struct loop *loop, int signal_number, void (*on_signal)(void *owner), void *owner)
+void loop_on_signal(struct loop *loop, int signal_number, void (*on_signal)(void *owner),
+                    void *owner)
 {
     struct signal_handler *handler = mem_new(sizeof *handler);
 

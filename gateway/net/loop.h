@@ -5,9 +5,9 @@
  * callback of anything in net/ runs inside the call that asked for it: what is
  * known at once is put off like the rest.
  *
- * A turn: wait; call back for what is ready or due; run the work put off; write
- * the output of all streams. Work put off while a turn ends is run in the next,
- * which does not wait, so that nothing starves the sockets.
+ * A turn: wait; call back for what is ready or due, 64 descriptors at most; run
+ * the work put off; write the output of all streams. Work put off while a turn
+ * ends is run in the next, which does not wait, so that nothing starves the sockets.
  */
 #ifndef POSTERN_NET_LOOP_H
 #define POSTERN_NET_LOOP_H
@@ -47,7 +47,9 @@ struct loop_timer {
     void *owner;
 };
 
-void loop_timer_init(struct loop_timer *timer, struct loop *loop, loop_timer_fn on_due, void *owner);
+/* A timer that is not set. */
+void loop_timer_init(struct loop_timer *timer, struct loop *loop, loop_timer_fn on_due,
+                     void *owner);
 /* (Re)sets it to `delay_ms` from the start of this turn. It is called once, from the loop. */
 void loop_timer_start(struct loop_timer *timer, uint64_t delay_ms);
 /* After this it is not called. Harmless when not set. */
@@ -62,6 +64,7 @@ struct loop_task {
     void *owner;
 };
 
+/* A task that is not put off. */
 void loop_task_init(struct loop_task *task, void (*run)(void *owner), void *owner);
 /*
  * Runs once, later in this turn or at the start of the next, in the order of the calls; harmless
@@ -86,11 +89,12 @@ void loop_watch_resume(struct loop_watch *watch);
 void loop_watch_free(struct loop_watch **watch);
 
 /* ---- Signals, for the processes' own main. `on_signal` is called from the loop until its end. */
-void loop_on_signal(struct loop *loop, int signal_number, void (*on_signal)(void *owner), void *owner);
+void loop_on_signal(struct loop *loop, int signal_number, void (*on_signal)(void *owner),
+                    void *owner);
 
 /* Monotonic milliseconds, read once a turn. */
 uint64_t loop_now_ms(const struct loop *loop);
-/* The longest turn so far in microseconds, waiting not counted, and a fresh start of that measure. */
+/* The longest turn so far in microseconds, waiting not counted; the measure starts afresh. */
 uint64_t loop_take_longest_turn_us(struct loop *loop);
 
 #endif

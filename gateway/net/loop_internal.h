@@ -9,9 +9,10 @@
 
 struct event_base;
 
+/* Lent, for event_assign. */
 struct event_base *loop_base(struct loop *loop);
 
-/* Every callback from libevent calls this first: the turn, and its clock, begin with it. */
+/* Every callback from libevent calls this first: the turn, and its clock, begin with the first. */
 void loop_enter_turn(struct loop *loop);
 
 /* Like loop_defer, but after all of it: when everyone has written what they will this turn. */

@@ -14,13 +14,23 @@ libnet_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(OPENSSL_CFLAGS)
 # What a program that links libnet.a needs, base/ and mail/ included.
 NET_LIBS = libnet.a $(LIBEVENT_LIBS) -lssl $(MAIL_LIBS)
 
-UNIT_TESTS += unit-net unit-stream unit-tls unit-spill
+UNIT_TESTS += unit-net unit-listener unit-stream unit-stream-end unit-tls unit-tls-context unit-spill
 unit_net_SOURCES = tests/unit/net_test.c tests/unit/unit.h tests/unit/net_unit.h
 unit_net_LDADD = $(NET_LIBS) $(CHECK_LIBS)
-unit_stream_SOURCES = tests/unit/stream_test.c tests/unit/unit.h tests/unit/net_unit.h
+unit_listener_SOURCES = tests/unit/listener_test.c tests/unit/unit.h tests/unit/net_unit.h
+unit_listener_LDADD = $(NET_LIBS) $(CHECK_LIBS)
+unit_stream_SOURCES = tests/unit/stream_test.c tests/unit/unit.h tests/unit/net_unit.h \
+	tests/unit/stream_unit.h
 unit_stream_LDADD = $(NET_LIBS) $(CHECK_LIBS)
-unit_tls_SOURCES = tests/unit/tls_test.c tests/unit/unit.h tests/unit/net_unit.h
+unit_stream_end_SOURCES = tests/unit/stream_end_test.c tests/unit/unit.h tests/unit/net_unit.h \
+	tests/unit/stream_unit.h
+unit_stream_end_LDADD = $(NET_LIBS) $(CHECK_LIBS)
+unit_tls_SOURCES = tests/unit/tls_test.c tests/unit/unit.h tests/unit/net_unit.h tests/unit/tls_unit.h
 unit_tls_CPPFLAGS = $(AM_CPPFLAGS) $(OPENSSL_CFLAGS)
 unit_tls_LDADD = $(NET_LIBS) $(CHECK_LIBS)
+unit_tls_context_SOURCES = tests/unit/tls_context_test.c tests/unit/unit.h tests/unit/net_unit.h \
+	tests/unit/tls_unit.h
+unit_tls_context_CPPFLAGS = $(AM_CPPFLAGS) $(OPENSSL_CFLAGS)
+unit_tls_context_LDADD = $(NET_LIBS) $(CHECK_LIBS)
 unit_spill_SOURCES = tests/unit/spill_test.c tests/unit/unit.h tests/unit/net_unit.h
 unit_spill_LDADD = $(NET_LIBS) $(CHECK_LIBS)

@@ -85,7 +85,8 @@ struct slice output_first(const struct output *output)
     return (struct slice){ first->bytes + first->start, first->end - first->start };
 }
 
-int output_gather(const struct output *output, size_t max_bytes, struct iovec *parts, int max_parts)
+int output_gather(const struct output *output, size_t max_bytes, struct iovec *parts,
+                  int max_parts)
 {
     struct output_block *block = output->first;
     int count = 0;

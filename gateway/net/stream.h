@@ -22,7 +22,7 @@
  *               time. Not while a handshake is under way: on_secured says more.
  *   on_secured  the TLS handshake is done.
  *   on_end      exactly once, and nothing after it: the peer closed, an error, a
- *               deadline. All input that came before it has been offered. The
+ *               deadline. All input that was read before it has been offered. The
  *               socket is still open: the owner may still write if
  *               stream_can_write, may not expect more input, and frees the stream.
  * The owner may free or finish the stream in any of them.
@@ -46,7 +46,7 @@
 /* Why a stream ended. `detail` is one short phrase for the log, never for a client. */
 enum stream_end {
     STREAM_END_CLOSED,       /* the peer closed its side in order; see stream_can_write */
-    STREAM_END_RESET,        /* could not connect, reset, or another socket error; detail says which */
+    STREAM_END_RESET,        /* not connected, reset, or another socket error; detail says which */
     STREAM_END_TLS_FAILED,   /* handshake or record error; detail has OpenSSL's words, or our own */
     STREAM_END_READ_TIMEOUT, /* the deadline set by stream_set_read_deadline passed */
     STREAM_END_WRITE_TIMEOUT,/* output made no progress for the write timeout */

@@ -64,7 +64,7 @@ struct stream {
     size_t dropped_bytes;   /* input thrown away while finishing */
     /* Output. */
     struct output output;
-    size_t plain_bytes;     /* STREAM_SECURING: at the front of the output, sent before the handshake */
+    size_t plain_bytes;     /* STREAM_SECURING: of the output, sent before the handshake */
     /* TLS. */
     struct stream_tls *tls; /* owned; NULL while plain */
 };

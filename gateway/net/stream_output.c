@@ -129,7 +129,8 @@ static void write_failed(struct stream *stream, enum stream_io why, const char *
                        && stream->input_length < STREAM_MAX_INPUT_BYTES;
 
     if (!may_read_on) {
-        stream_fail(stream, why == STREAM_IO_TLS ? STREAM_END_TLS_FAILED : STREAM_END_RESET, detail);
+        stream_fail(stream, why == STREAM_IO_TLS ? STREAM_END_TLS_FAILED : STREAM_END_RESET,
+                    detail);
         return;
     }
     stream->is_broken = true;

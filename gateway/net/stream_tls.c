@@ -225,9 +225,11 @@ static void become_secured(struct stream *stream)
 
 static void handshake_failed(struct stream *stream, int ssl_error, int system_error)
 {
+    bool is_closed = ssl_error == SSL_ERROR_ZERO_RETURN
+                     || (ssl_error == SSL_ERROR_SYSCALL && system_error == 0);
     struct stream_detail detail;
 
-    if (ssl_error == SSL_ERROR_ZERO_RETURN || (ssl_error == SSL_ERROR_SYSCALL && system_error == 0)) {
+    if (is_closed) {
         stream->tls->is_dead = true;
         stream_detail_print(&detail, "the peer closed the connection during the handshake");
     } else {

@@ -72,8 +72,9 @@ static int version_number(enum tls_version version)
 static SSL_CTX *new_context(const SSL_METHOD *method, enum tls_version lowest, int security_level)
 {
     SSL_CTX *context = SSL_CTX_new(method);
-    uint64_t options = SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF | SSL_OP_NO_COMPRESSION
-                       | SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA;
+    uint64_t options = SSL_OP_NO_RENEGOTIATION | SSL_OP_IGNORE_UNEXPECTED_EOF
+                       | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE
+                       | SSL_OP_PRIORITIZE_CHACHA;
     bool is_done;
 
     /* TLS 1.0 and 1.1 sign with SHA-1 and MD5, which no level above 0 allows. */
@@ -153,8 +154,9 @@ bool tls_certificate_read_expiry(struct slice chain_pem, int64_t *expires_at)
 bool tls_certificate_serves(struct slice chain_pem, const char *name)
 {
     X509 *leaf = read_leaf(chain_pem);
+    unsigned int flags = X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS;
     bool serves = leaf != NULL && name[0] != '\0'
-                  && X509_check_host(leaf, name, 0, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS, NULL) == 1;
+                  && X509_check_host(leaf, name, 0, flags, NULL) == 1;
 
     X509_free(leaf);
     return serves;
@@ -202,7 +204,8 @@ static int on_ticket(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHE
         OSSL_MAC_PARAM_KEY, key + KEY_NAME_BYTES + KEY_AES_BYTES, KEY_HMAC_BYTES);
     parameters[1] = OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0);
     parameters[2] = OSSL_PARAM_construct_end();
-    is_ready = EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key + KEY_NAME_BYTES, iv, is_new) == 1
+    is_ready = EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, key + KEY_NAME_BYTES, iv,
+                                 is_new) == 1
                && EVP_MAC_CTX_set_params(mac, parameters) == 1;
     if (!is_ready)
         return is_new ? -1 : 0;
@@ -283,7 +286,8 @@ static bool use_chain(SSL_CTX *context, BIO *bio, const struct tls_certificate *
     return !is_bad || say(problem, certificate, "a certificate of the chain does not parse");
 }
 
-static bool use_key(SSL_CTX *context, const struct tls_certificate *certificate, struct text *problem)
+static bool use_key(SSL_CTX *context, const struct tls_certificate *certificate,
+                    struct text *problem)
 {
     BIO *bio = open_bytes(certificate->key_pem);
     EVP_PKEY *key;
@@ -428,6 +432,9 @@ struct tls_client *tls_client_new(enum tls_verify verify, struct slice ca_pem,
     SSL_CTX *context = new_context(TLS_client_method(), lowest, security_level);
     struct tls_client *client;
 
+    /* Servers of that age do not know RFC 5746; and renegotiation is off on our side anyway. */
+    if (lowest < TLS_VERSION_1_2)
+        SSL_CTX_set_options(context, SSL_OP_LEGACY_SERVER_CONNECT);
     if (verify == TLS_VERIFY_NAME) {
         if (!trust(context, ca_pem, problem)) {
             SSL_CTX_free(context);

@@ -18,6 +18,7 @@
 /* A test that waits longer than this has failed. */
 #define NET_PATIENCE_MS 8000
 
+/* A timer's callback; the owner is a sentence. */
 static inline void net_lose_patience(void *owner)
 {
     ck_abort_msg("nothing more happened while waiting for: %s", (const char *)owner);
@@ -64,7 +65,7 @@ static inline void net_run_for(struct loop *loop, uint64_t ms)
 /* One end of a connection. */
 struct net_end {
     struct stream *stream;
-    struct text input;       /* all that came, when `keeps_input` is not set */
+    struct text input;       /* all that came, unless `leaves_input` */
     bool leaves_input;       /* on_input consumes nothing */
     unsigned int inputs;     /* calls of on_input */
     unsigned int drained;

@@ -11,7 +11,7 @@
 #include "net_unit.h"
 
 static struct loop *loop;
-static char folder[] = "/tmp/spill-test-XXXXXX";
+static char folder[32];
 static int folder_fd;
 static struct spill *spill;
 static struct spool_budget budget;
@@ -31,6 +31,7 @@ static void set_up(void)
 {
     log_set_sink(keep_message, NULL);
     loop = loop_new();
+    snprintf(folder, sizeof folder, "/tmp/spill-test-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     folder_fd = open(folder, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
     ck_assert_int_ge(folder_fd, 0);

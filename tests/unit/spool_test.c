@@ -98,7 +98,7 @@ START_TEST(a_spent_budget_refuses_and_leaves_the_spool_as_it_was)
     ck_assert_uint_eq(two.length, 0);
     ck_assert_uint_eq(budget.used_bytes, SPOOL_CHUNK_BYTES);
     ck_assert(append_pattern(&two, SPOOL_CHUNK_BYTES));
-    ck_assert_msg(append_pattern(&one, SPOOL_CHUNK_BYTES - 10), "the room of its own chunk is free");
+    ck_assert_msg(append_pattern(&one, SPOOL_CHUNK_BYTES - 10), "the room of its own is free");
     ck_assert(!append_pattern(&one, 1));
     ck_assert(!append_pattern(&two, 1));
     ck_assert_uint_eq(one.length, SPOOL_CHUNK_BYTES);
