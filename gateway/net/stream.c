@@ -266,7 +266,9 @@ static void on_turn(void *owner)
         stream_destroy(stream); /* the loop ends */
         return;
     }
-    if (stream->error != 0 && (stream->state == STREAM_CONNECTING || stream->is_paused)) {
+    /* A connect that failed at once; a write that failed, and then the owner paused the reading. */
+    if (stream->error != 0
+        && (stream->state == STREAM_CONNECTING || (stream->is_broken && stream->is_paused))) {
         struct stream_detail detail;
 
         stream_detail_errno(&detail, stream->error);

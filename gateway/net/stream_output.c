@@ -109,10 +109,10 @@ static void note_progress(struct stream *stream, size_t count)
 static void become_blocked(struct stream *stream)
 {
     stream->is_blocked = true;
-    if (stream->tls != NULL && stream_tls_wants_input(stream))
-        stream_update_reading(stream);
-    else
+    if (stream->tls == NULL || !stream_tls_wants_input(stream))
         stream_wait_writable(stream);
+    /* For such a TLS write; or little enough waits now for reading to go on. */
+    stream_update_reading(stream);
     /* A stream of the loop's own has one time limit for everything. */
     if (stream->write_timeout_ms > 0 && stream->events != NULL
         && !loop_timer_is_set(&stream->write_timer))
