@@ -28,6 +28,7 @@ struct ring_head {
     _Alignas(64) _Atomic uint64_t head;  /* bytes published since the start */
     _Atomic uint64_t lost_count;         /* lines for which there was no room */
     _Alignas(64) _Atomic uint64_t tail;  /* bytes read since the start */
+    _Atomic uint64_t reported_count;     /* of lost_count, what the reader has told */
     _Atomic uint32_t is_reader_asleep;
 };
 
@@ -35,7 +36,7 @@ enum slot_state { SLOT_FREE, SLOT_RESERVED };
 
 struct ring_slot {
     _Atomic uint32_t state;
-    uint32_t length;        /* of if_lost */
+    _Atomic uint32_t length; /* of if_lost */
     _Atomic uint64_t end;   /* head behind the final line; 0 until it is being written */
     char if_lost[RECORD_MAX_BYTES];
 };
@@ -63,6 +64,9 @@ struct log_ring_reader {
     char *ring;
     size_t ring_bytes;
     size_t slot_count;
+    uint64_t next;          /* behind what was read; the tail follows when it is released */
+    size_t next_slot;       /* behind what was recovered */
+    char batch[LOG_RING_BATCH_BYTES]; /* a copy that the writer cannot change under us */
 };
 
 _Static_assert(sizeof(struct ring_head) <= HEAD_BYTES, "the head fits its page");
@@ -70,6 +74,11 @@ _Static_assert(sizeof(struct ring_head) <= HEAD_BYTES, "the head fits its page")
 size_t log_ring_memory_bytes(size_t ring_bytes, size_t slot_count)
 {
     return HEAD_BYTES + slot_count * sizeof(struct ring_slot) + ring_bytes;
+}
+
+size_t log_ring_slot_count(size_t ring_bytes)
+{
+    return ring_bytes / LOG_RING_RESERVED_BYTES;
 }
 
 static struct ring_slot *slots_in(void *memory)
@@ -114,8 +123,9 @@ static size_t free_bytes(const struct log_ring_writer *writer)
 {
     uint64_t head = atomic_load_explicit(&writer->head->head, memory_order_relaxed);
     uint64_t tail = atomic_load_explicit(&writer->head->tail, memory_order_acquire);
+    uint64_t taken = head - tail + writer->reserved_bytes;
 
-    return writer->ring_bytes - (size_t)(head - tail) - writer->reserved_bytes;
+    return taken < writer->ring_bytes ? writer->ring_bytes - (size_t)taken : 0;
 }
 
 static void wake_reader(struct log_ring_writer *writer)
@@ -171,6 +181,17 @@ static struct log_ring_slot *find_free_slot(struct log_ring_writer *writer)
     return NULL;
 }
 
+/* Cut to `max_bytes` behind the last whole line that fits; a longer line is cut for want of better. */
+static struct slice cut_to_lines(struct slice lines, size_t max_bytes)
+{
+    size_t last;
+
+    if (lines.length <= max_bytes)
+        return lines;
+    lines = slice_until(lines, max_bytes);
+    return slice_find_last_byte(lines, '\n', &last) ? slice_until(lines, last + 1) : lines;
+}
+
 struct log_ring_slot *log_ring_reserve(struct log_ring_writer *writer, struct slice if_lost,
                                        size_t max_bytes)
 {
@@ -183,23 +204,12 @@ struct log_ring_slot *log_ring_reserve(struct log_ring_writer *writer, struct sl
         return NULL;
     slot->max_bytes = max_bytes;
     writer->reserved_bytes += max_bytes;
-    if_lost = slice_until(if_lost, sizeof slot->shared->if_lost);
+    if_lost = cut_to_lines(if_lost, sizeof slot->shared->if_lost);
     memcpy(slot->shared->if_lost, if_lost.data, if_lost.length);
-    slot->shared->length = (uint32_t)if_lost.length;
+    atomic_store_explicit(&slot->shared->length, (uint32_t)if_lost.length, memory_order_relaxed);
     atomic_store_explicit(&slot->shared->end, 0, memory_order_relaxed);
     atomic_store_explicit(&slot->shared->state, SLOT_RESERVED, memory_order_release);
     return slot;
-}
-
-/* Cut to `max_bytes` behind the last whole line that fits. */
-static struct slice cut_to_lines(struct slice lines, size_t max_bytes)
-{
-    size_t last;
-
-    if (lines.length <= max_bytes)
-        return lines;
-    lines = slice_until(lines, max_bytes);
-    return slice_find_last_byte(lines, '\n', &last) ? slice_until(lines, last + 1) : lines;
 }
 
 void log_ring_commit(struct log_ring_writer *writer, struct log_ring_slot **handle,
@@ -228,6 +238,7 @@ struct log_ring_reader *log_ring_reader_new(void *memory, size_t ring_bytes, siz
     reader->ring = ring_in(memory, slot_count);
     reader->ring_bytes = ring_bytes;
     reader->slot_count = slot_count;
+    reader->next = atomic_load(&reader->head->tail);
     return reader;
 }
 
@@ -237,91 +248,104 @@ void log_ring_reader_free(struct log_ring_reader **reader)
     *reader = NULL;
 }
 
-/* Lines only: a control byte would let a broken worker speak to the owner's terminal. */
-static void add_clean(struct text *out, struct slice bytes)
-{
-    for (size_t i = 0; i < bytes.length; i++) {
-        char c = bytes.data[i];
-        bool is_control = ((unsigned char)c < ' ' && c != '\n') || c == 0x7f;
-
-        text_add_byte(out, is_control ? '?' : c);
-    }
-}
-
 /* Bytes that may be read now; a head that cannot be true throws away what it claims. */
 static size_t available_bytes(struct log_ring_reader *reader)
 {
     uint64_t head = atomic_load(&reader->head->head);
-    uint64_t tail = atomic_load_explicit(&reader->head->tail, memory_order_relaxed);
 
-    if (head - tail <= reader->ring_bytes)
-        return (size_t)(head - tail);
-    atomic_store_explicit(&reader->head->tail, head, memory_order_release);
-    return 0;
+    if (head - reader->next > reader->ring_bytes)
+        reader->next = head;
+    return (size_t)(head - reader->next);
 }
 
-/* The last `\n` among the next `count` bytes, plus one; 0 when there is none. */
-static size_t whole_lines(const struct log_ring_reader *reader, uint64_t tail, size_t count)
+/* The next `count` bytes into the batch. */
+static void copy_out(struct log_ring_reader *reader, size_t count)
 {
-    while (count > 0 && reader->ring[(tail + count - 1) % reader->ring_bytes] != '\n')
-        count--;
-    return count;
-}
-
-static void copy_out(struct log_ring_reader *reader, uint64_t tail, size_t count, struct text *out)
-{
-    size_t start = (size_t)(tail % reader->ring_bytes);
+    size_t start = (size_t)(reader->next % reader->ring_bytes);
     size_t first = count < reader->ring_bytes - start ? count : reader->ring_bytes - start;
 
-    add_clean(out, (struct slice){ reader->ring + start, first });
-    add_clean(out, (struct slice){ reader->ring, count - first });
+    memcpy(reader->batch, reader->ring + start, first);
+    memcpy(reader->batch + first, reader->ring, count - first);
+}
+
+/* Lines only: a control byte would let a broken worker speak to the owner's terminal. */
+static void clean(char *bytes, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (((unsigned char)bytes[i] < ' ' && bytes[i] != '\n') || bytes[i] == 0x7f)
+            bytes[i] = '?';
 }
 
 bool log_ring_read(struct log_ring_reader *reader, struct text *out)
 {
-    size_t available = available_bytes(reader);
-    size_t room = out->max_length - out->length;
-    uint64_t tail = atomic_load_explicit(&reader->head->tail, memory_order_relaxed);
-    size_t count;
+    size_t count = available_bytes(reader);
+    size_t last;
 
-    if (available == 0) {
+    if (count == 0) {
+        /* It may have been written between the look and the flag. */
         atomic_store(&reader->head->is_reader_asleep, 1);
-        if (available_bytes(reader) == 0)
+        count = available_bytes(reader);
+        if (count == 0)
             return false;
         atomic_store(&reader->head->is_reader_asleep, 0);
-        available = available_bytes(reader);
     }
-    count = whole_lines(reader, tail, available < room ? available : room);
-    if (count == 0) {
-        /* No line end in all there is: rubbish, unless only the room is short. */
-        if (available >= room)
-            return false;
-        count = available;
-    }
-    copy_out(reader, tail, count, out);
-    atomic_store_explicit(&reader->head->tail, tail + count, memory_order_release);
+    if (count > sizeof reader->batch)
+        count = sizeof reader->batch;
+    copy_out(reader, count);
+    clean(reader->batch, count);
+    if (slice_find_last_byte((struct slice){ reader->batch, count }, '\n', &last))
+        count = last + 1;
+    else
+        reader->batch[count - 1] = '\n'; /* rubbish: every write ends with a line's end */
+    text_add(out, (struct slice){ reader->batch, count });
+    reader->next += count;
     return true;
 }
 
-void log_ring_recover(struct log_ring_reader *reader, struct text *out)
+/* The line of a slot that the writer left open; its end is seen to. */
+static void recover_slot(struct log_ring_reader *reader, struct ring_slot *slot,
+                         struct text *out)
 {
-    uint64_t head = atomic_load(&reader->head->head);
+    size_t length = atomic_load(&slot->length);
 
-    for (size_t i = 0; i < reader->slot_count; i++) {
-        struct ring_slot *slot = &reader->slots[i];
-        uint64_t end = atomic_load(&slot->end);
-        size_t length = slot->length;
-
-        if (atomic_load(&slot->state) != SLOT_RESERVED || (end != 0 && head >= end))
-            continue;
-        if (length > sizeof slot->if_lost)
-            length = sizeof slot->if_lost;
-        add_clean(out, (struct slice){ slot->if_lost, length });
-        atomic_store(&slot->state, SLOT_FREE);
-    }
+    if (length == 0)
+        return;
+    if (length > sizeof slot->if_lost)
+        length = sizeof slot->if_lost;
+    memcpy(reader->batch, slot->if_lost, length);
+    clean(reader->batch, length);
+    if (reader->batch[length - 1] != '\n')
+        reader->batch[length++] = '\n';
+    text_add(out, (struct slice){ reader->batch, length });
 }
 
-uint64_t log_ring_lost_count(const struct log_ring_reader *reader)
+bool log_ring_recover(struct log_ring_reader *reader, struct text *out)
 {
-    return atomic_load_explicit(&reader->head->lost_count, memory_order_relaxed);
+    uint64_t head = atomic_load(&reader->head->head);
+    size_t length_before = out->length;
+
+    for (; reader->next_slot < reader->slot_count; reader->next_slot++) {
+        struct ring_slot *slot = &reader->slots[reader->next_slot];
+        uint64_t end = atomic_load(&slot->end);
+
+        if (out->max_length - out->length <= sizeof slot->if_lost)
+            break;
+        if (atomic_load(&slot->state) == SLOT_RESERVED && (end == 0 || head < end))
+            recover_slot(reader, slot, out);
+    }
+    return out->length > length_before;
+}
+
+void log_ring_release(struct log_ring_reader *reader)
+{
+    atomic_store_explicit(&reader->head->tail, reader->next, memory_order_release);
+    for (size_t i = 0; i < reader->next_slot; i++)
+        atomic_store(&reader->slots[i].state, SLOT_FREE);
+}
+
+uint64_t log_ring_take_lost_count(struct log_ring_reader *reader)
+{
+    uint64_t lost = atomic_load_explicit(&reader->head->lost_count, memory_order_relaxed);
+
+    return lost - atomic_exchange(&reader->head->reported_count, lost);
 }

@@ -27,6 +27,9 @@ struct log_ring_slot; /* a reservation */
 
 /* Size of the shared memory for a ring of `ring_bytes` and `slot_count` reservations. */
 size_t log_ring_memory_bytes(size_t ring_bytes, size_t slot_count);
+/* As many reservations as such a ring can hold, each of LOG_RING_RESERVED_BYTES. */
+#define LOG_RING_RESERVED_BYTES 8192
+size_t log_ring_slot_count(size_t ring_bytes);
 
 /*
  * `memory` is zeroed shared memory of log_ring_memory_bytes, page-aligned, and
@@ -42,7 +45,8 @@ void log_ring_writer_free(struct log_ring_writer **writer);
  */
 bool log_ring_write(struct log_ring_writer *writer, struct slice lines);
 /*
- * Sets `max_bytes` aside and keeps `if_lost` (at most RECORD_MAX_BYTES) for the case of our death.
+ * Sets `max_bytes` aside and keeps the whole lines of `if_lost` (at most RECORD_MAX_BYTES of them)
+ * for the case of our death.
  * NULL when there is no room: the transaction must be put off (451 log.full).
  */
 struct log_ring_slot *log_ring_reserve(struct log_ring_writer *writer, struct slice if_lost,
@@ -51,16 +55,29 @@ struct log_ring_slot *log_ring_reserve(struct log_ring_writer *writer, struct sl
 void log_ring_commit(struct log_ring_writer *writer, struct log_ring_slot **slot,
                      struct slice lines);
 
+/* What one call of the reading functions gives at most; no line is longer. */
+#define LOG_RING_BATCH_BYTES 32768
+
+/* Begins behind what was released before, so that a new reader goes on where a dead one stood. */
 struct log_ring_reader *log_ring_reader_new(void *memory, size_t ring_bytes, size_t slot_count);
 void log_ring_reader_free(struct log_ring_reader **reader);
 /*
- * Appends what is there to `out`, whole lines, as far as `out` has room; true when it gave any.
- * When false is returned the reader is marked asleep: the writer will wake it.
+ * Appends lines that were not read yet to `out`, which has room for LOG_RING_BATCH_BYTES; true when
+ * it gave any. When false is returned the reader is marked asleep: the writer will wake it.
  */
 bool log_ring_read(struct log_ring_reader *reader, struct text *out);
-/* After the writer's death and the last read: the lines of its open reservations, each once. */
-void log_ring_recover(struct log_ring_reader *reader, struct text *out);
-/* Lines lost so far for want of room. */
-uint64_t log_ring_lost_count(const struct log_ring_reader *reader);
+/*
+ * After the writer's death and the last read: the lines of its open reservations. Call it as
+ * long as it is true; `out` as above.
+ */
+bool log_ring_recover(struct log_ring_reader *reader, struct text *out);
+/*
+ * What was read and recovered so far is written, and is forgotten. Until then it stays in the
+ * memory: a reader that dies before has its lines read again, so none is lost, and some may come
+ * twice.
+ */
+void log_ring_release(struct log_ring_reader *reader);
+/* Lines lost for want of room since the last call, also of a reader before this one. */
+uint64_t log_ring_take_lost_count(struct log_ring_reader *reader);
 
 #endif

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the processes say to each other: typed messages with descriptors, over
+ * one socket pair (SOCK_SEQPACKET) between the master and each of the others.
+ * Both ends are the same program, so bodies are plain structs; a message whose
+ * size or number of descriptors is not that of its type is refused whole, since
+ * a worker that was taken over may send anything.
+ */
+#ifndef POSTERN_DAEMON_HANDOVER_H
+#define POSTERN_DAEMON_HANDOVER_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "base/slice.h"
+#include "net/tls.h"
+
+/* The descriptor of its channel in every process but the master. */
+#define HANDOVER_CHANNEL_FD 3
+
+#define HANDOVER_MAX_BYTES 8192
+#define HANDOVER_MAX_FDS 64
+#define HANDOVER_MAX_GROUPS 32
+#define HANDOVER_MAX_SLOTS 8192
+#define HANDOVER_LABEL_BYTES 32
+
+enum handover_type {
+    /* To the loader, and back. */
+    HANDOVER_LOAD,        /* the path of the configuration */
+    HANDOVER_DIAGNOSTIC,  /* struct handover_diagnostic and one line of text */
+    HANDOVER_LOADED,      /* struct handover_identity; sources, secrets, spool folder */
+    /* To a worker, and back. */
+    HANDOVER_WORK,        /* struct handover_work and the configuration's path; see below */
+    HANDOVER_SOCKETS,     /* struct handover_socket for each descriptor */
+    HANDOVER_POLL,        /* struct handover_poll: from now on poll these, and no others */
+    HANDOVER_DRAIN,       /* struct handover_drain: let the sessions end, and end */
+    HANDOVER_TICKET_KEYS, /* struct tls_ticket_keys */
+    HANDOVER_READY,       /* nothing: it can poll */
+    /* To the logger, and back. */
+    HANDOVER_LOG,         /* struct handover_log; the eventfd that wakes it */
+    HANDOVER_OUTPUT,      /* struct handover_output; the file, if it is one */
+    HANDOVER_RING,        /* struct handover_ring; memory, and what ends when its writer ends */
+    HANDOVER_RING_DONE,   /* struct handover_ring_done: all of its lines are written */
+    HANDOVER_TYPE_COUNT
+};
+
+/* Who a process becomes before it does anything else. */
+struct handover_identity {
+    bool is_changed;      /* false: it stays who it is */
+    uid_t user;
+    gid_t group;
+    uint32_t group_count;
+    gid_t groups[HANDOVER_MAX_GROUPS];
+};
+
+struct handover_diagnostic {
+    uint32_t severity; /* enum severity */
+};
+
+/* The descriptors of WORK, in this order. */
+enum handover_work_fd {
+    HANDOVER_WORK_SOURCES,
+    HANDOVER_WORK_SECRETS,
+    HANDOVER_WORK_SPOOL,
+    HANDOVER_WORK_RING,
+    HANDOVER_WORK_WAKE,     /* eventfd of the logger */
+    HANDOVER_WORK_COUNTERS,
+    HANDOVER_WORK_LIFE,     /* kept open: its end tells the logger of ours */
+    HANDOVER_WORK_FD_COUNT
+};
+
+struct handover_work {
+    struct handover_identity identity;
+    uint64_t generation;
+    uint64_t ring_bytes;
+    uint32_t index;         /* from 1, for messages */
+    bool is_debug;
+    struct tls_ticket_keys ticket_keys;
+    uint8_t hash_key[32];   /* for log-addresses hash */
+};
+
+struct handover_socket {
+    uint32_t slot;           /* its id, below HANDOVER_MAX_SLOTS */
+    uint32_t listener_index; /* in this worker's configuration */
+};
+
+struct handover_poll {
+    uint8_t slots[HANDOVER_MAX_SLOTS / 8]; /* one bit for each id, the lowest first */
+};
+
+struct handover_drain {
+    uint64_t max_ms;
+};
+
+struct handover_log {
+    struct handover_identity identity;
+};
+
+struct handover_output {
+    uint32_t target;   /* enum log_target */
+    uint32_t format;   /* enum record_format, for the logger's own lines */
+    char facility[16]; /* of syslog */
+};
+
+struct handover_ring {
+    uint64_t ring_bytes;
+    uint32_t id;
+    char label[HANDOVER_LABEL_BYTES]; /* "worker 1" */
+};
+
+struct handover_ring_done {
+    uint32_t id;
+};
+
+/* A received message. Its descriptors are the receiver's once it sets them to -1 here. */
+struct handover {
+    enum handover_type type;
+    size_t length;
+    union {
+        char bytes[HANDOVER_MAX_BYTES];
+        struct handover_identity identity;
+        struct handover_diagnostic diagnostic;
+        struct handover_work work;
+        struct handover_socket sockets[HANDOVER_MAX_FDS];
+        struct handover_poll poll;
+        struct handover_drain drain;
+        struct tls_ticket_keys ticket_keys;
+        struct handover_log log;
+        struct handover_output output;
+        struct handover_ring ring;
+        struct handover_ring_done ring_done;
+    } body;
+    int fds[HANDOVER_MAX_FDS];
+    size_t fd_count;
+};
+
+enum handover_result {
+    HANDOVER_DONE,
+    HANDOVER_NOTHING, /* not now: nothing there, or the other side does not read */
+    HANDOVER_GONE,    /* the other side is gone */
+    HANDOVER_BROKEN,  /* what came is no message of ours; or the system refused, see errno */
+};
+
+/* Descriptors are lent. Blocks only on a blocking channel. */
+enum handover_result handover_send(int channel, enum handover_type type, struct slice body,
+                                   const int *fds, size_t fd_count)
+    __attribute__((warn_unused_result));
+/* Whatever the result, handover_clear may be called; descriptors come close-on-exec. */
+enum handover_result handover_receive(int channel, struct handover *message)
+    __attribute__((warn_unused_result));
+/* Closes the descriptors that nobody took. */
+void handover_clear(struct handover *message);
+/* Takes a descriptor out of the message. */
+int handover_take_fd(struct handover *message, size_t index);
+
+/* The text of a LOAD, or behind the struct of a DIAGNOSTIC or WORK; borrowed from the message. */
+struct slice handover_text(const struct handover *message);
+
+#endif

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A configuration and what belongs to it, read from disk and checked; see load.h. */
+#include "daemon/load.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "config/lint.h"
+#include "daemon/disk.h"
+#include "daemon/identity.h"
+#include "daemon/log_output.h"
+#include "daemon/tls_setup.h"
+#include "policy/policy_lint.h"
+
+#define SENTENCE_BYTES 500
+/* Who renews by hand needs some days; who does it by script has done it by then. */
+#define EXPIRY_WARNING_DAYS 14
+#define DAY_SECONDS (24 * 3600)
+
+static struct position whole_file(const struct config *config)
+{
+    return (struct position){ .path = config->path };
+}
+
+/* ---- Certificates. */
+
+static void check_expiry(const struct config_certificate *config, struct slice chain_pem,
+                         struct diagnostics *diagnostics)
+{
+    int64_t now = (int64_t)(clock_wall_us() / 1000000);
+    int64_t expires_at;
+    int64_t days;
+
+    if (!tls_certificate_read_expiry(chain_pem, &expires_at))
+        return;
+    days = (expires_at - now) / DAY_SECONDS;
+    if (expires_at <= now)
+        lint_report(diagnostics, "lint.certificate-expiry", config->at,
+                    "the certificate in %s has run out: those who check it send us no mail",
+                    config->chain_path);
+    else if (days < EXPIRY_WARNING_DAYS)
+        lint_report(diagnostics, "lint.certificate-expiry", config->at,
+                    "the certificate in %s runs out in %d days", config->chain_path, (int)days);
+}
+
+static void check_names(const struct config_certificate *config, struct slice chain_pem,
+                        struct diagnostics *diagnostics)
+{
+    for (size_t i = 0; i < config->name_count; i++)
+        if (!tls_certificate_serves(chain_pem, config->names[i]))
+            lint_report(diagnostics, "lint.certificate-name", config->at,
+                        "the certificate in %s is not for %s: those who check it send us no mail",
+                        config->chain_path, config->names[i]);
+}
+
+static void check_key_mode(const struct config_certificate *config,
+                           struct diagnostics *diagnostics)
+{
+    struct stat status;
+
+    if (stat(config->key_path, &status) == 0 && (status.st_mode & S_IRWXO) != 0)
+        lint_report(diagnostics, "lint.key-readable", config->at,
+                    "every user of this system can get at the private key in %s; run: chmod o= %s",
+                    config->key_path, config->key_path);
+}
+
+/* Alone, so that what is wrong with it is said at its own block. */
+static void check_certificate(const struct config_certificate *config, struct sources *secrets,
+                              struct diagnostics *diagnostics)
+{
+    struct tls_certificate certificate;
+    struct tls_server *server = NULL;
+    struct tls_ticket_keys keys;
+    struct text problem;
+
+    text_init(&problem, SENTENCE_BYTES);
+    tls_ticket_keys_make(&keys);
+    if (tls_setup_read(config, secrets, &certificate, &problem))
+        server = tls_server_new(&certificate, 1, TLS_VERSION_1_2, &keys, &problem);
+    if (server == NULL) {
+        diagnostics_add(diagnostics, SEVERITY_ERROR, "certificate.unusable", config->at, "%s",
+                        text_string(&problem));
+    } else {
+        check_expiry(config, certificate.chain_pem, diagnostics);
+        check_names(config, certificate.chain_pem, diagnostics);
+        check_key_mode(config, diagnostics);
+    }
+    tls_server_free(&server);
+    text_clear(&problem);
+}
+
+static void check_listener_tls(const struct config *config, size_t index, struct sources *secrets,
+                               struct diagnostics *diagnostics)
+{
+    struct tls_ticket_keys keys;
+    struct tls_server *server;
+    struct text problem;
+
+    text_init(&problem, SENTENCE_BYTES);
+    tls_ticket_keys_make(&keys);
+    server = tls_setup_server(config, index, secrets, &keys, &problem);
+    if (server == NULL)
+        diagnostics_add(diagnostics, SEVERITY_ERROR, "listener.tls", config->listeners[index].at,
+                        "listener %s cannot do TLS: %s", config->listeners[index].name,
+                        text_string(&problem));
+    tls_server_free(&server);
+    text_clear(&problem);
+}
+
+static void check_backend_tls(const struct config_backend *backend, struct sources *secrets,
+                              struct diagnostics *diagnostics)
+{
+    struct tls_client *client;
+    struct text problem;
+
+    text_init(&problem, SENTENCE_BYTES);
+    client = tls_setup_client(backend, secrets, &problem);
+    if (client == NULL)
+        diagnostics_add(diagnostics, SEVERITY_ERROR, "backend.tls", backend->at,
+                        "backend %s cannot be reached by TLS: %s", backend->name,
+                        text_string(&problem));
+    tls_client_free(&client);
+    text_clear(&problem);
+}
+
+static void check_tls(const struct loaded *loaded, struct diagnostics *diagnostics)
+{
+    const struct config *config = loaded->config;
+    size_t errors_before = diagnostics->error_count;
+
+    for (size_t i = 0; i < config->certificate_count; i++)
+        check_certificate(&config->certificates[i], loaded->secrets, diagnostics);
+    for (size_t i = 0; i < config->listener_count && diagnostics->error_count == errors_before; i++)
+        if (config->listeners[i].tls != LISTENER_TLS_OFF)
+            check_listener_tls(config, i, loaded->secrets, diagnostics);
+    for (size_t i = 0; i < config->backend_count; i++)
+        if (tls_setup_has_client(&config->backends[i]))
+            check_backend_tls(&config->backends[i], loaded->secrets, diagnostics);
+}
+
+/* ---- The log. */
+
+static void check_log(const struct config *config, struct diagnostics *diagnostics)
+{
+    unsigned int number;
+
+    if (config->log.target == LOG_TARGET_SYSLOG &&
+        !log_output_find_facility(slice_from(config->log.facility), &number))
+        diagnostics_add(diagnostics, SEVERITY_ERROR, "log.facility", whole_file(config),
+                        "syslog has no facility \"%s\" for this; take mail, daemon, user, auth or "
+                        "local0 to local7",
+                        config->log.facility);
+}
+
+/* ---- The spool folder. */
+
+static void open_spool(struct loaded *loaded, struct diagnostics *diagnostics)
+{
+    const char *folder = loaded->config->spool_folder;
+
+    loaded->spool_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (loaded->spool_fd < 0)
+        diagnostics_add(diagnostics, SEVERITY_ERROR, "spool.unusable", whole_file(loaded->config),
+                        "the spool-folder %s cannot be opened: %s; make it, or name another",
+                        folder, strerror(errno));
+}
+
+static void check_spool(const struct loaded *loaded, const struct handover_identity *identity,
+                        struct diagnostics *diagnostics)
+{
+    const char *folder = loaded->config->spool_folder;
+    const char *user = identity->is_changed ? loaded->config->user : "this user";
+    int error = identity_try_folder(identity, loaded->spool_fd);
+
+    if (error != 0)
+        diagnostics_add(diagnostics, SEVERITY_ERROR, "spool.unusable", whole_file(loaded->config),
+                        "%s cannot write to the spool-folder %s: %s; give the folder to it", user,
+                        folder, strerror(error));
+}
+
+/* ---- All of it. */
+
+struct loaded *load_from_disk(const char *path, struct diagnostics *diagnostics)
+{
+    struct loaded *loaded = mem_new(sizeof *loaded);
+    size_t errors_before = diagnostics->error_count;
+
+    loaded->spool_fd = -1;
+    loaded->secrets = sources_new(disk_fetch, NULL);
+    loaded->config = config_new(sources_new(disk_fetch, NULL), path, diagnostics);
+    if (loaded->config == NULL) {
+        loaded_free(&loaded);
+        return NULL;
+    }
+    loaded->book = policy_book_new(loaded->config, diagnostics);
+    config_lint(loaded->config, diagnostics);
+    if (loaded->book != NULL)
+        policy_book_lint(loaded->book, diagnostics);
+    check_tls(loaded, diagnostics);
+    check_log(loaded->config, diagnostics);
+    open_spool(loaded, diagnostics);
+    config_apply_waivers(loaded->config, diagnostics);
+    if (diagnostics->error_count > errors_before)
+        loaded_free(&loaded);
+    return loaded;
+}
+
+void loaded_free(struct loaded **handle)
+{
+    struct loaded *loaded = *handle;
+
+    if (loaded == NULL)
+        return;
+    policy_book_free(&loaded->book);
+    config_free(&loaded->config);
+    sources_free(&loaded->secrets);
+    if (loaded->spool_fd >= 0)
+        close(loaded->spool_fd);
+    mem_free(loaded);
+    *handle = NULL;
+}
+
+void load_find_identity(const struct loaded *loaded, struct handover_identity *identity,
+                        struct diagnostics *diagnostics)
+{
+    const char *user = loaded->config->user;
+    struct text problem;
+
+    if (geteuid() == 0 && user == NULL) {
+        diagnostics_add(diagnostics, SEVERITY_ERROR, "user.missing", whole_file(loaded->config),
+                        "posternd is started as root, and who faces the network must not be: add "
+                        "a line such as \"user postern;\" with a user that owns nothing else");
+        return;
+    }
+    text_init(&problem, SENTENCE_BYTES);
+    if (!identity_find(user, identity, &problem))
+        diagnostics_add(diagnostics, SEVERITY_ERROR, "user.unusable", whole_file(loaded->config),
+                        "%s", text_string(&problem));
+    else if (identity->is_changed && geteuid() != 0)
+        diagnostics_add(diagnostics, SEVERITY_ERROR, "user.unusable", whole_file(loaded->config),
+                        "only root can become user %s; start posternd as root, or as that user",
+                        user);
+    else
+        check_spool(loaded, identity, diagnostics);
+    text_clear(&problem);
+}

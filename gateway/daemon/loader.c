@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Reads and checks a configuration in a process of its own; see loader.h. */
+#include "daemon/loader.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "daemon/load.h"
+#include "daemon/memory_file.h"
+
+#define EXIT_CANNOT_START 2
+
+static struct loaded *load(const char *path, struct handover_identity *identity,
+                           struct diagnostics *diagnostics)
+{
+    struct loaded *loaded = load_from_disk(path, diagnostics);
+    size_t errors_before = diagnostics->error_count;
+
+    if (loaded != NULL)
+        load_find_identity(loaded, identity, diagnostics);
+    if (diagnostics->error_count > errors_before)
+        loaded_free(&loaded);
+    return loaded;
+}
+
+/* ---- For people. */
+
+int loader_check(const char *path)
+{
+    struct handover_identity identity;
+    struct diagnostics diagnostics;
+    struct loaded *loaded;
+    struct text lines;
+    bool is_fine;
+
+    diagnostics_init(&diagnostics);
+    text_init(&lines, TEXT_MAX_LENGTH);
+    loaded = load(path, &identity, &diagnostics);
+    is_fine = loaded != NULL;
+    for (size_t i = 0; i < diagnostics.count; i++)
+        diagnostic_print(&lines, &diagnostics.items[i]);
+    fputs(text_string(&lines), stderr);
+    if (is_fine)
+        printf("posternd: %s can be loaded\n", path);
+    loaded_free(&loaded);
+    diagnostics_clear(&diagnostics);
+    text_clear(&lines);
+    return is_fine ? EXIT_SUCCESS : EXIT_CANNOT_START;
+}
+
+/* ---- For the master. */
+
+static bool send_to_master(enum handover_type type, struct slice body, const int *fds,
+                           size_t fd_count)
+{
+    return handover_send(HANDOVER_CHANNEL_FD, type, body, fds, fd_count) == HANDOVER_DONE;
+}
+
+static void send_diagnostic(const struct diagnostic *diagnostic)
+{
+    struct handover_diagnostic head = { .severity = diagnostic->severity };
+    struct text line;
+    struct text body;
+
+    text_init(&line, HANDOVER_MAX_BYTES - sizeof head);
+    text_init(&body, HANDOVER_MAX_BYTES);
+    diagnostic_print(&line, diagnostic);
+    text_add(&body, (struct slice){ (const char *)&head, sizeof head });
+    text_add(&body, slice_trim(text_slice(&line)));
+    if (!send_to_master(HANDOVER_DIAGNOSTIC, text_slice(&body), NULL, 0))
+        exit(EXIT_FAILURE); /* nobody waits for it any more */
+    text_clear(&line);
+    text_clear(&body);
+}
+
+/* Warnings that were waived are nobody's concern any more. */
+static void send_diagnostics(const struct diagnostics *diagnostics)
+{
+    for (size_t i = 0; i < diagnostics->count; i++)
+        if (diagnostics->items[i].waived_because == NULL)
+            send_diagnostic(&diagnostics->items[i]);
+}
+
+/* All sources in one sealed file; nobody but the kernel can add to them later. */
+static int seal(const char *name, const struct sources *sources)
+{
+    struct text packed;
+    int fd;
+
+    text_init(&packed, TEXT_MAX_LENGTH);
+    sources_pack(sources, &packed);
+    fd = memory_file_seal(name, text_slice(&packed));
+    if (fd < 0)
+        fprintf(stderr, "posternd: loader: cannot hand the configuration on: %s\n",
+                strerror(errno));
+    text_clear(&packed);
+    return fd;
+}
+
+static bool hand_on(const struct loaded *loaded, const struct handover_identity *identity)
+{
+    int fds[] = { seal("postern-sources", loaded->config->sources),
+                  seal("postern-secrets", loaded->secrets), loaded->spool_fd };
+    struct slice body = { (const char *)identity, sizeof *identity };
+    bool is_sent = fds[0] >= 0 && fds[1] >= 0 && send_to_master(HANDOVER_LOADED, body, fds, 3);
+
+    for (int i = 0; i < 2; i++)
+        if (fds[i] >= 0)
+            close(fds[i]);
+    return is_sent;
+}
+
+static bool receive_path(struct text *path)
+{
+    struct handover message;
+    bool is_fine = handover_receive(HANDOVER_CHANNEL_FD, &message) == HANDOVER_DONE &&
+                   message.type == HANDOVER_LOAD;
+
+    if (is_fine)
+        text_add(path, handover_text(&message));
+    handover_clear(&message);
+    return is_fine;
+}
+
+int loader_run(void)
+{
+    struct handover_identity identity;
+    struct diagnostics diagnostics;
+    struct loaded *loaded = NULL;
+    struct text path;
+    bool is_sent;
+
+    text_init(&path, HANDOVER_MAX_BYTES);
+    diagnostics_init(&diagnostics);
+    is_sent = receive_path(&path);
+    if (is_sent) {
+        loaded = load(text_string(&path), &identity, &diagnostics);
+        send_diagnostics(&diagnostics);
+        is_sent = loaded != NULL && hand_on(loaded, &identity);
+    }
+    loaded_free(&loaded);
+    diagnostics_clear(&diagnostics);
+    text_clear(&path);
+    return is_sent ? EXIT_SUCCESS : EXIT_CANNOT_START;
+}

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# daemon: the processes of posternd, and how a configuration is loaded.
+noinst_LIBRARIES += libdaemon.a
+libdaemon_a_SOURCES = \
+	gateway/daemon/backoff.c gateway/daemon/backoff.h \
+	gateway/daemon/child.c gateway/daemon/child.h \
+	gateway/daemon/disk.c gateway/daemon/disk.h \
+	gateway/daemon/generation.c gateway/daemon/generation.h \
+	gateway/daemon/handover.c gateway/daemon/handover.h \
+	gateway/daemon/identity.c gateway/daemon/identity.h \
+	gateway/daemon/load.c gateway/daemon/load.h \
+	gateway/daemon/loader.c gateway/daemon/loader.h \
+	gateway/daemon/log_feed.c gateway/daemon/log_feed.h \
+	gateway/daemon/log_output.c gateway/daemon/log_output.h \
+	gateway/daemon/logger.c gateway/daemon/logger.h \
+	gateway/daemon/master.c gateway/daemon/master.h \
+	gateway/daemon/memory_file.c gateway/daemon/memory_file.h \
+	gateway/daemon/notice.c gateway/daemon/notice.h \
+	gateway/daemon/notify.c gateway/daemon/notify.h \
+	gateway/daemon/slots.c gateway/daemon/slots.h \
+	gateway/daemon/sockets.c gateway/daemon/sockets.h \
+	gateway/daemon/tls_setup.c gateway/daemon/tls_setup.h \
+	gateway/daemon/worker.c gateway/daemon/worker.h
+DAEMON_LIBS = libdaemon.a libflow.a libdelivery.a librecord.a libverdict.a libpolicy.a \
+	libconfig.a libevidence.a libsmtp.a $(NET_LIBS)
+
+sbin_PROGRAMS += posternd
+posternd_SOURCES = gateway/daemon/main.c
+posternd_CPPFLAGS = $(AM_CPPFLAGS) -DPOSTERN_VERSION=\"$(VERSION)\"
+posternd_LDADD = $(DAEMON_LIBS)

@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A worker; see worker.h.
+ *
+ * In order: orders from the master, the ring (so that it can say what goes
+ * wrong), the user's identity, configuration and book, TLS, the gate, and then
+ * the loop until it is told to drain, or the master is gone.
+ */
+#include "daemon/worker.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "config/config.h"
+#include "daemon/handover.h"
+#include "daemon/identity.h"
+#include "daemon/memory_file.h"
+#include "daemon/notice.h"
+#include "daemon/tls_setup.h"
+#include "flow/gate.h"
+#include "net/listener.h"
+#include "net/loop.h"
+#include "net/spill.h"
+#include "policy/policy_book.h"
+#include "record/counters.h"
+#include "record/log_ring.h"
+
+#define EXIT_CANNOT_START 2
+#define MAX_MESSAGES_PER_TURN 64
+/* How often the loop's longest turn is published. */
+#define COUNT_MS 1000
+/* After the last session: so long its last words may take to reach the client. */
+#define LINGER_MS 200
+
+enum worker_state {
+    WORKER_SERVING,   /* until DRAIN, or until the master is gone */
+    WORKER_DRAINING,  /* until the gate has no session left */
+    WORKER_LINGERING, /* until LINGER_MS are over */
+};
+
+/* A listening socket; which of them are polled, the master says. */
+struct worker_socket {
+    struct worker *worker;
+    uint32_t slot;
+    size_t listener_index;
+    int fd;                    /* owned */
+    struct listener *listener; /* NULL while it is not polled by us */
+};
+
+struct worker {
+    enum worker_state state;
+    struct loop *loop;
+    struct loop_watch *channel;   /* NULL once the master is gone */
+    struct handover_work orders;
+    /* The log. */
+    void *ring_memory;
+    struct log_ring_writer *ring;
+    struct notice_sink sink;
+    struct counters *counters;
+    int wake_fd;
+    int life_fd;                  /* closed by our end alone */
+    /* The configuration. */
+    struct slice packed;          /* mapped; the configuration borrows from it */
+    struct config *config;
+    struct policy_book *book;
+    struct tls_server **tls_servers; /* by listener; NULL without TLS */
+    struct tls_client **tls_clients; /* by backend; likewise */
+    int spool_fd;
+    struct spill *spill;
+    struct gate *gate;
+    struct worker_socket **sockets;
+    size_t socket_count;
+    struct loop_timer count_timer;
+    struct loop_timer linger_timer;
+};
+
+static void on_channel(void *owner);
+static void on_count(void *owner);
+static void on_lingered(void *owner);
+
+/* ---- Beginning. */
+
+static size_t ring_memory_bytes(const struct worker *worker)
+{
+    size_t ring_bytes = (size_t)worker->orders.ring_bytes;
+
+    return log_ring_memory_bytes(ring_bytes, log_ring_slot_count(ring_bytes));
+}
+
+/* From here on, what it logs goes the way of all lines. */
+static bool open_ring(struct worker *worker, struct handover *message)
+{
+    size_t ring_bytes = (size_t)worker->orders.ring_bytes;
+
+    worker->wake_fd = handover_take_fd(message, HANDOVER_WORK_WAKE);
+    worker->life_fd = handover_take_fd(message, HANDOVER_WORK_LIFE);
+    worker->ring_memory =
+        memory_file_map_shared(message->fds[HANDOVER_WORK_RING], ring_memory_bytes(worker));
+    worker->counters = memory_file_map_shared(message->fds[HANDOVER_WORK_COUNTERS],
+                                              sizeof *worker->counters);
+    if (worker->ring_memory == NULL || worker->counters == NULL)
+        return false;
+    worker->ring = log_ring_writer_new(worker->ring_memory, ring_bytes,
+                                       log_ring_slot_count(ring_bytes), worker->wake_fd);
+    worker->sink = (struct notice_sink){ .ring = worker->ring };
+    log_set_sink(notice_write, &worker->sink);
+    if (worker->orders.is_debug)
+        log_set_level(LOG_LEVEL_DEBUG);
+    return true;
+}
+
+static bool give_up_privileges(const struct worker *worker)
+{
+    struct text problem;
+    bool is_done;
+
+    text_init(&problem, 200);
+    is_done = identity_become(&worker->orders.identity, &problem);
+    if (!is_done)
+        log_error("worker-not-started", "%s", text_string(&problem));
+    text_clear(&problem);
+    return is_done;
+}
+
+static bool fail(const char *what, const char *reason)
+{
+    log_error("worker-not-started", "%s%s%s", what, reason[0] != '\0' ? ": " : "", reason);
+    return false;
+}
+
+/* The loader has read these bytes without an error, so any error now is our own. */
+static bool read_config(struct worker *worker, int fd, const char *path)
+{
+    struct sources *sources = sources_new(NULL, NULL);
+    struct diagnostics diagnostics;
+
+    diagnostics_init(&diagnostics);
+    if (!memory_file_map_sealed(fd, &worker->packed) || !sources_unpack(sources, worker->packed)) {
+        sources_free(&sources);
+        return fail("the configuration was not handed over whole", "");
+    }
+    worker->config = config_new(sources, path, &diagnostics);
+    if (worker->config != NULL)
+        worker->book = policy_book_new(worker->config, &diagnostics);
+    for (size_t i = 0; i < diagnostics.count && worker->book == NULL; i++)
+        fail(diagnostics.items[i].sentence, "");
+    diagnostics_clear(&diagnostics);
+    return worker->book != NULL;
+}
+
+static bool make_tls_contexts(struct worker *worker, struct sources *secrets, struct text *problem)
+{
+    const struct config *config = worker->config;
+
+    for (size_t i = 0; i < config->listener_count; i++) {
+        if (config->listeners[i].tls == LISTENER_TLS_OFF)
+            continue;
+        worker->tls_servers[i] =
+            tls_setup_server(config, i, secrets, &worker->orders.ticket_keys, problem);
+        if (worker->tls_servers[i] == NULL)
+            return false;
+    }
+    for (size_t i = 0; i < config->backend_count; i++) {
+        if (!tls_setup_has_client(&config->backends[i]))
+            continue;
+        worker->tls_clients[i] = tls_setup_client(&config->backends[i], secrets, problem);
+        if (worker->tls_clients[i] == NULL)
+            return false;
+    }
+    return true;
+}
+
+/* Afterwards the keys are in their contexts, and nowhere else in this process. */
+static bool read_secrets(struct worker *worker, int fd)
+{
+    struct sources *secrets = sources_new(NULL, NULL);
+    struct slice packed;
+    struct text problem;
+    bool is_done;
+
+    text_init(&problem, 500);
+    worker->tls_servers =
+        mem_new_array(worker->config->listener_count, sizeof(*worker->tls_servers));
+    worker->tls_clients =
+        mem_new_array(worker->config->backend_count, sizeof(*worker->tls_clients));
+    is_done = memory_file_map_sealed(fd, &packed) && sources_unpack(secrets, packed) &&
+              make_tls_contexts(worker, secrets, &problem);
+    if (!is_done)
+        fail("TLS cannot be set up", text_string(&problem));
+    sources_free(&secrets);
+    memory_file_unmap_sealed(&packed);
+    text_clear(&problem);
+    return is_done;
+}
+
+static struct record_style make_style(const struct worker *worker)
+{
+    const struct config_log *log = &worker->config->log;
+    static const enum record_addresses addresses[] = {
+        [LOG_ADDRESSES_FULL] = RECORD_ADDRESSES_FULL,
+        [LOG_ADDRESSES_DOMAIN] = RECORD_ADDRESSES_DOMAIN,
+        [LOG_ADDRESSES_HASH] = RECORD_ADDRESSES_HASH,
+    };
+
+    return (struct record_style){
+        .format = log->format == LOG_FORMAT_JSON ? RECORD_JSON : RECORD_LOGFMT,
+        .addresses = addresses[log->addresses],
+        .hash_key = { (const char *)worker->orders.hash_key, sizeof worker->orders.hash_key },
+    };
+}
+
+static void open_gate(struct worker *worker, int take_spool_fd)
+{
+    struct gate_settings settings = {
+        .loop = worker->loop = loop_new(),
+        .config = worker->config,
+        .book = worker->book,
+        .tls_servers = worker->tls_servers,
+        .tls_clients = worker->tls_clients,
+        .log = worker->ring,
+        .counters = worker->counters,
+        .style = make_style(worker),
+        .generation = worker->orders.generation,
+    };
+
+    worker->sink.format = settings.style.format;
+    worker->spool_fd = take_spool_fd;
+    settings.spill = worker->spill =
+        spill_new(worker->loop, take_spool_fd, worker->config->max_spool_disk_bytes);
+    worker->gate = gate_new(&settings);
+    loop_timer_init(&worker->count_timer, worker->loop, on_count, worker);
+    loop_timer_start(&worker->count_timer, COUNT_MS);
+    loop_timer_init(&worker->linger_timer, worker->loop, on_lingered, worker);
+    fcntl(HANDOVER_CHANNEL_FD, F_SETFL, O_NONBLOCK);
+    worker->channel = loop_watch_new(worker->loop, HANDOVER_CHANNEL_FD, false, on_channel, worker);
+}
+
+static bool start(struct worker *worker, struct handover *message)
+{
+    struct text path;
+    bool is_started;
+
+    worker->orders = message->body.work;
+    if (!open_ring(worker, message) || !give_up_privileges(worker))
+        return false;
+    text_init(&path, HANDOVER_MAX_BYTES);
+    text_add(&path, handover_text(message));
+    is_started = read_config(worker, message->fds[HANDOVER_WORK_SOURCES], text_string(&path)) &&
+                 read_secrets(worker, message->fds[HANDOVER_WORK_SECRETS]);
+    text_clear(&path);
+    if (is_started)
+        open_gate(worker, handover_take_fd(message, HANDOVER_WORK_SPOOL));
+    return is_started;
+}
+
+static void on_count(void *owner)
+{
+    struct worker *worker = owner;
+    uint64_t longest_us = loop_take_longest_turn_us(worker->loop);
+
+    if (longest_us > counter_get(worker->counters, COUNTER_LONGEST_TURN_US))
+        atomic_store_explicit(&worker->counters->values[COUNTER_LONGEST_TURN_US], longest_us,
+                              memory_order_relaxed);
+    loop_timer_start(&worker->count_timer, COUNT_MS);
+}
+
+/* ---- Listening. */
+
+static void on_accept(void *owner, int take_fd, const struct ip_endpoint *peer)
+{
+    struct worker_socket *socket = owner;
+
+    gate_accept(socket->worker->gate, socket->listener_index, take_fd, peer);
+}
+
+static void add_socket(struct worker *worker, const struct handover_socket *head, int take_fd)
+{
+    struct worker_socket *socket = mem_new(sizeof *socket);
+
+    *socket = (struct worker_socket){ .worker = worker, .slot = head->slot,
+                                      .listener_index = head->listener_index, .fd = take_fd };
+    worker->sockets = mem_resize(worker->sockets, worker->socket_count + 1,
+                                 sizeof(*worker->sockets));
+    worker->sockets[worker->socket_count++] = socket;
+}
+
+static void take_sockets(struct worker *worker, struct handover *message)
+{
+    for (size_t i = 0; i < message->fd_count; i++) {
+        const struct handover_socket *head = &message->body.sockets[i];
+
+        if (worker->state == WORKER_SERVING && head->slot < HANDOVER_MAX_SLOTS &&
+            head->listener_index < worker->config->listener_count)
+            add_socket(worker, head, handover_take_fd(message, i));
+    }
+}
+
+static void poll_sockets(struct worker *worker, const struct handover_poll *poll)
+{
+    for (size_t i = 0; i < worker->socket_count; i++) {
+        struct worker_socket *socket = worker->sockets[i];
+        bool is_wanted = (poll->slots[socket->slot / 8] >> socket->slot % 8 & 1) != 0;
+
+        if (!is_wanted)
+            listener_free(&socket->listener);
+        else if (socket->listener == NULL)
+            socket->listener = listener_new(worker->loop, socket->fd, on_accept, socket);
+    }
+}
+
+/* The master, or a successor, keeps those open that are still in use. */
+static void close_sockets(struct worker *worker)
+{
+    for (size_t i = 0; i < worker->socket_count; i++) {
+        listener_free(&worker->sockets[i]->listener);
+        close(worker->sockets[i]->fd);
+        mem_free(worker->sockets[i]);
+    }
+    worker->socket_count = 0;
+}
+
+/* ---- Draining. */
+
+static void on_lingered(void *owner)
+{
+    struct worker *worker = owner;
+
+    loop_stop(worker->loop);
+}
+
+static void on_drained(void *owner)
+{
+    struct worker *worker = owner;
+
+    worker->state = WORKER_LINGERING;
+    loop_timer_start(&worker->linger_timer, LINGER_MS);
+}
+
+/* A second order may shorten the time. */
+static void drain(struct worker *worker, uint64_t max_ms)
+{
+    if (worker->state == WORKER_LINGERING)
+        return;
+    worker->state = WORKER_DRAINING;
+    close_sockets(worker);
+    log_debug("worker-drains", "%zu sessions", gate_session_count(worker->gate));
+    gate_drain(worker->gate, max_ms, on_drained, worker);
+}
+
+/* ---- The channel. */
+
+static void on_message(struct worker *worker, struct handover *message)
+{
+    switch (message->type) {
+    case HANDOVER_SOCKETS: take_sockets(worker, message); break;
+    case HANDOVER_POLL: poll_sockets(worker, &message->body.poll); break;
+    case HANDOVER_DRAIN: drain(worker, message->body.drain.max_ms); break;
+    case HANDOVER_TICKET_KEYS:
+        for (size_t i = 0; i < worker->config->listener_count; i++)
+            if (worker->tls_servers[i] != NULL)
+                tls_server_set_ticket_keys(worker->tls_servers[i], &message->body.ticket_keys);
+        break;
+    case HANDOVER_LOAD:
+    case HANDOVER_DIAGNOSTIC:
+    case HANDOVER_LOADED:
+    case HANDOVER_WORK:
+    case HANDOVER_READY:
+    case HANDOVER_LOG:
+    case HANDOVER_OUTPUT:
+    case HANDOVER_RING:
+    case HANDOVER_RING_DONE:
+    case HANDOVER_TYPE_COUNT:
+        log_error("worker-misled", "the master says what no master says to a worker");
+        break;
+    }
+}
+
+static void on_channel(void *owner)
+{
+    struct worker *worker = owner;
+    enum handover_result result = HANDOVER_DONE;
+
+    for (int i = 0; i < MAX_MESSAGES_PER_TURN && result == HANDOVER_DONE; i++) {
+        struct handover message;
+
+        result = handover_receive(HANDOVER_CHANNEL_FD, &message);
+        if (result == HANDOVER_DONE)
+            on_message(worker, &message);
+        handover_clear(&message);
+    }
+    if (result != HANDOVER_GONE && result != HANDOVER_BROKEN)
+        return;
+    loop_watch_free(&worker->channel);
+    if (worker->state == WORKER_SERVING) {
+        log_error("master-gone", "the master is gone: no new sessions, and then the end");
+        drain(worker, worker->config->drain_timeout_ms);
+    }
+}
+
+/* ---- End. */
+
+static void clear_contexts(struct worker *worker)
+{
+    for (size_t i = 0; worker->tls_servers != NULL && i < worker->config->listener_count; i++)
+        tls_server_free(&worker->tls_servers[i]);
+    for (size_t i = 0; worker->tls_clients != NULL && i < worker->config->backend_count; i++)
+        tls_client_free(&worker->tls_clients[i]);
+    mem_free(worker->tls_servers);
+    mem_free(worker->tls_clients);
+}
+
+static void clear(struct worker *worker)
+{
+    if (worker->loop != NULL) {
+        close_sockets(worker);
+        loop_watch_free(&worker->channel);
+        gate_free(&worker->gate);
+        spill_free(&worker->spill);
+        loop_free(&worker->loop);
+        close(worker->spool_fd);
+    }
+    mem_free(worker->sockets);
+    clear_contexts(worker);
+    policy_book_free(&worker->book);
+    config_free(&worker->config);
+    memory_file_unmap_sealed(&worker->packed);
+    log_set_sink(NULL, NULL);
+    log_ring_writer_free(&worker->ring);
+    if (worker->ring_memory != NULL)
+        memory_file_unmap_shared(worker->ring_memory, ring_memory_bytes(worker));
+    memory_file_unmap_shared(worker->counters, sizeof *worker->counters);
+}
+
+int worker_run(void)
+{
+    struct worker worker = { .state = WORKER_SERVING };
+    struct handover message;
+    bool is_started;
+
+    is_started = handover_receive(HANDOVER_CHANNEL_FD, &message) == HANDOVER_DONE &&
+                 message.type == HANDOVER_WORK && start(&worker, &message);
+    handover_clear(&message);
+    if (is_started && handover_send(HANDOVER_CHANNEL_FD, HANDOVER_READY, SLICE_EMPTY, NULL, 0) ==
+                          HANDOVER_DONE)
+        loop_run(worker.loop);
+    clear(&worker);
+    return is_started ? EXIT_SUCCESS : EXIT_CANNOT_START;
+}
