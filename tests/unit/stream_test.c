@@ -335,7 +335,15 @@ START_TEST(a_stream_whose_output_waits_reads_no_more_until_little_is_left)
 {
     char *bytes = mem_new(1 << 20);
     char *buffer = mem_new(1 << 16);
+    int small = 8192; /* so that the output goes in small steps */
+    int fds[2];
 
+    net_socketpair(fds);
+    ck_assert_int_eq(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
+    net_end_clear(&here);
+    close(there);
+    there = fds[1];
+    net_end_init(&here, loop, fds[0]);
     stream_write(here.stream, (struct slice){ bytes, 1 << 20 });
     turn();
     ck_assert_uint_gt(stream_pending_output(here.stream), STREAM_MAX_OUTPUT_BYTES);
