@@ -33,17 +33,20 @@ struct counters {
     _Atomic uint64_t values[COUNTER_COUNT];
 };
 
+/* By the block's owner. */
 static inline void counter_add(struct counters *counters, enum counter counter, uint64_t amount)
 {
     atomic_fetch_add_explicit(&counters->values[counter], amount, memory_order_relaxed);
 }
 
+/* Likewise; never below what was added. */
 static inline void counter_subtract(struct counters *counters, enum counter counter,
                                     uint64_t amount)
 {
     atomic_fetch_sub_explicit(&counters->values[counter], amount, memory_order_relaxed);
 }
 
+/* By anyone. */
 static inline uint64_t counter_get(const struct counters *counters, enum counter counter)
 {
     return atomic_load_explicit(&counters->values[counter], memory_order_relaxed);

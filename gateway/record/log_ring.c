@@ -181,13 +181,11 @@ static struct log_ring_slot *find_free_slot(struct log_ring_writer *writer)
     return NULL;
 }
 
-/* Cut to `max_bytes` behind the last whole line that fits; a longer line is cut for want of better. */
+/* As many whole lines as `max_bytes` hold; of a longer line its beginning. */
 static struct slice cut_to_lines(struct slice lines, size_t max_bytes)
 {
     size_t last;
 
-    if (lines.length <= max_bytes)
-        return lines;
     lines = slice_until(lines, max_bytes);
     return slice_find_last_byte(lines, '\n', &last) ? slice_until(lines, last + 1) : lines;
 }

@@ -15,12 +15,13 @@
 #include "base/escape.h"
 
 /*
- * Longest value of one key as it is written, escapes included; longer ones are cut. There are
- * at most ten values of foreign making in a line, so that all of it stays below RECORD_MAX_BYTES.
+ * Longest value of one key as it is written, escapes included; longer ones are cut, so that all
+ * keys together and one recipient stay below RECORD_MAX_BYTES, whatever clients and backends say.
  */
-#define MAX_VALUE_BYTES 256
-/* Room that the keys behind the recipients may need. */
-#define ROOM_AFTER_RECIPIENTS 2600
+#define MAX_VALUE_BYTES 160
+#define MAX_ADDRESS_BYTES 256
+/* What ends a line behind the recipients: their bracket, the object's, and the newline. */
+#define MAX_CLOSING_BYTES 3
 
 struct printer {
     struct text *out;
@@ -62,9 +63,9 @@ static void add_escaped(struct text *out, struct slice value, size_t max_bytes,
     text_clear(&escaped);
 }
 
-static void print_value(struct printer *printer, struct slice value)
+static void print_value(struct printer *printer, struct slice value, size_t max_bytes)
 {
-    add_escaped(printer->out, value, MAX_VALUE_BYTES,
+    add_escaped(printer->out, value, max_bytes,
                 printer->style->format == RECORD_JSON ? escape_add_json : escape_add_logfmt);
 }
 
@@ -73,7 +74,7 @@ static void put_text(struct printer *printer, const char *key, const char *value
     if (value == NULL || value[0] == '\0')
         return;
     begin_key(printer, key);
-    print_value(printer, slice_from(value));
+    print_value(printer, slice_from(value), MAX_VALUE_BYTES);
 }
 
 static void put_number(struct printer *printer, const char *key, uint64_t value)
@@ -139,10 +140,10 @@ static void put_address(struct printer *printer, const char *key, const struct a
 
     if (address == NULL)
         return;
-    text_init(&value, MAX_VALUE_BYTES);
+    text_init(&value, 2 * MAX_ADDRESS_BYTES);
     add_address(&value, printer->style, address);
     begin_key(printer, key);
-    print_value(printer, text_slice(&value));
+    print_value(printer, text_slice(&value), MAX_ADDRESS_BYTES);
     text_clear(&value);
 }
 
@@ -191,29 +192,42 @@ static void add_recipient(struct text *out, const struct record_style *style,
         text_add_format(out, ":%s", recipient->reason);
 }
 
-/* Writes recipients from `first` on while there is room, at least one; gives the next one. */
+static void print_recipient(struct text *out, const struct record_style *style,
+                            const struct record_recipient *recipient)
+{
+    struct text plain;
+
+    text_init(&plain, 2 * MAX_ADDRESS_BYTES);
+    add_recipient(&plain, style, recipient);
+    add_escaped(out, text_slice(&plain), MAX_ADDRESS_BYTES,
+                style->format == RECORD_JSON ? escape_add_json : escape_add_ascii);
+    text_clear(&plain);
+}
+
+/* Writes recipients from `first` on while `room_after` is left, at least one; gives the next. */
 static size_t put_recipients(struct printer *printer, const struct record *record, size_t first,
                              size_t room_after)
 {
     bool is_json = printer->style->format == RECORD_JSON;
     struct text *out = printer->out;
-    size_t max_length = printer->line_start + RECORD_MAX_BYTES - MAX_VALUE_BYTES - room_after;
-    size_t index = first;
+    size_t max_length = printer->line_start + RECORD_MAX_BYTES - room_after - MAX_CLOSING_BYTES;
+    struct text one;
+    size_t index;
 
+    text_init(&one, MAX_ADDRESS_BYTES + 1);
     begin_key(printer, "rcpts");
     text_add_byte(out, is_json ? '[' : '"');
-    for (; index < record->recipient_count && (index == first || out->length < max_length); index++) {
-        struct text one;
-
-        text_init(&one, 2 * MAX_VALUE_BYTES);
-        add_recipient(&one, printer->style, &record->recipients[index]);
+    for (index = first; index < record->recipient_count; index++) {
+        text_reset(&one);
         if (index > first)
-            text_add_byte(out, ',');
-        add_escaped(out, text_slice(&one), MAX_VALUE_BYTES,
-                    is_json ? escape_add_json : escape_add_ascii);
-        text_clear(&one);
+            text_add_byte(&one, ',');
+        print_recipient(&one, printer->style, &record->recipients[index]);
+        if (index > first && out->length + one.length > max_length)
+            break;
+        text_add(out, text_slice(&one));
     }
     text_add_byte(out, is_json ? ']' : '"');
+    text_clear(&one);
     return index;
 }
 
@@ -272,7 +286,8 @@ static const struct field fields[] = {
       AT(verdict) },
     { { "client", "base", "address and port of the client" }, FIELD_CLIENT, AT(client) },
     { { "sid", "base", "id of the session" }, FIELD_TEXT, AT(session_id) },
-    { { "txn", "base", "id of the transaction, as in the reply and the Received field" }, FIELD_TEXT,
+    { { "txn", "base",
+        "id of the transaction, as in the reply and the Received field" }, FIELD_TEXT,
       AT(transaction_id) },
     { { "listener", "where", "name of the listener block" }, FIELD_TEXT, AT(listener) },
     { { "helo", "where", "what the client called itself" }, FIELD_TEXT, AT(helo) },
@@ -285,7 +300,8 @@ static const struct field fields[] = {
     { { "tls_resumed", "tls", "the TLS session was resumed" }, FIELD_FLAG, AT(tls_is_resumed) },
     { { "from", "envelope", "the envelope sender; <> for the null sender" }, FIELD_ADDRESS,
       AT(sender) },
-    { { "rcpts", "envelope", "each recipient with the code it got, and the reason id of a refusal" },
+    { { "rcpts", "envelope",
+        "each recipient with the code it got, and the reason id of a refusal" },
       FIELD_RECIPIENTS, 0 },
     { { "rcpt_count", "envelope", "how many recipients were tried" }, FIELD_COUNT,
       AT(recipient_count) },
@@ -301,11 +317,13 @@ static const struct field fields[] = {
     { { "rule", "decision", "reason id of the rule that decided" }, FIELD_TEXT, AT(rule) },
     { { "reason", "decision", "reason id of a refusal, as in the reply" }, FIELD_TEXT, AT(reason) },
     { { "phase", "decision", "phase in which the rule decided" }, FIELD_TEXT, AT(phase) },
-    { { "shadow", "decision", "reason id of the rule that would have decided, were it not in shadow" },
+    { { "shadow", "decision",
+        "reason id of the rule that would have decided, were it not in shadow" },
       FIELD_TEXT, AT(shadow_rule) },
     { { "shadow_action", "decision", "what that rule would have done" }, FIELD_TEXT,
       AT(shadow_action) },
-    { { "shadow_phase", "decision", "phase in which it would have" }, FIELD_TEXT, AT(shadow_phase) },
+    { { "shadow_phase", "decision", "phase in which it would have" },
+      FIELD_TEXT, AT(shadow_phase) },
     { { "tags", "decision", "tags that rules put on the message" }, FIELD_TAGS, 0 },
     { { "reply", "reply", "code of the final reply to the client" }, FIELD_CODE, AT(reply_code) },
     { { "dsn", "reply", "its enhanced status code" }, FIELD_TEXT, AT(reply_enhanced) },
@@ -316,9 +334,11 @@ static const struct field fields[] = {
     { { "backend_reused", "backend", "the connection came from the pool" }, FIELD_FLAG,
       AT(backend_is_reused) },
     { { "backend_code", "backend", "the code of its last reply" }, FIELD_CODE, AT(backend_code) },
-    { { "backend_reply", "backend", "the words of its last reply" }, FIELD_TEXT, AT(backend_reply) },
+    { { "backend_reply", "backend", "the words of its last reply" },
+      FIELD_TEXT, AT(backend_reply) },
     { { "backend_qid", "backend", "the queue id it named" }, FIELD_TEXT, AT(backend_queue_id) },
-    { { "rcpt_ms", "times", "from MAIL to the answer to the first RCPT" }, FIELD_TIME, AT(rcpt_ms) },
+    { { "rcpt_ms", "times", "from MAIL to the answer to the first RCPT" },
+      FIELD_TIME, AT(rcpt_ms) },
     { { "data_ms", "times", "from our 354 to the client's final dot" }, FIELD_TIME, AT(data_ms) },
     { { "check_ms", "times", "spent waiting for checks" }, FIELD_TIME, AT(check_ms) },
     { { "backend_ms", "times", "from the client's final dot to the backend's answer" }, FIELD_TIME,
@@ -451,18 +471,39 @@ static void print_more_recipients(struct printer *printer, const struct record *
     }
 }
 
+/* The keys on one side of the recipients. */
+static void put_fields(struct printer *printer, const struct record *record, size_t from, size_t to)
+{
+    for (size_t i = from; i < to; i++)
+        put_field(printer, &fields[i], record);
+}
+
+static size_t find_recipients_field(void)
+{
+    size_t index = 0;
+
+    while (fields[index].kind != FIELD_RECIPIENTS)
+        index++;
+    return index;
+}
+
+/* What follows the recipients is printed before them, to see how many of them fit. */
 void record_print(struct text *out, const struct record *record, const struct record_style *style)
 {
+    size_t recipients_at = find_recipients_field();
     struct printer printer = { .out = out, .style = style };
+    struct text tail;
+    struct printer tail_printer = { .out = &tail, .style = style, .has_key = true };
     size_t next = 0;
 
+    text_init(&tail, RECORD_MAX_BYTES);
+    put_fields(&tail_printer, record, recipients_at + 1, FIELD_COUNT_ALL);
     begin_line(&printer);
-    for (size_t i = 0; i < FIELD_COUNT_ALL; i++) {
-        if (fields[i].kind == FIELD_RECIPIENTS && record->recipient_count > 0)
-            next = put_recipients(&printer, record, 0, ROOM_AFTER_RECIPIENTS);
-        else
-            put_field(&printer, &fields[i], record);
-    }
+    put_fields(&printer, record, 0, recipients_at);
+    if (record->recipient_count > 0)
+        next = put_recipients(&printer, record, 0, tail.length);
+    text_add(out, text_slice(&tail));
     end_line(&printer);
+    text_clear(&tail);
     print_more_recipients(&printer, record, next);
 }

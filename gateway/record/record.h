@@ -115,7 +115,7 @@ struct record {
     const char *foreign;         /* first bytes of a foreign protocol */
     /* end */
     uint64_t generation;         /* of the configuration */
-    const char *close_reason;    /* why the session ended; session lines, and transactions cut short */
+    const char *close_reason;    /* why the session ended; also of transactions cut short */
     const char *detail;          /* the system's or library's words on a failure */
 };
 
@@ -127,7 +127,7 @@ void record_init(struct record *record);
  */
 void record_print(struct text *out, const struct record *record, const struct record_style *style);
 
-/* For `postern check --list-log-fields` and the manual's check: each key with its group and meaning. */
+/* A key of the line: for `postern check --list-log-fields` and the manual's check. */
 struct record_field_info {
     const char *key;
     const char *group;
