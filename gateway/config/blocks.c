@@ -272,7 +272,7 @@ static const struct setting log_settings[] = {
       .default_text = "full",
       .doc = "How much of mail addresses is logged: all, the domain, or a keyed hash." },
     { .key = "ring", .type = SETTING_SIZE, TO(ring_bytes), .min = 64 * KIB, .max = GIB,
-      .default_text = "1M",
+      .default_text = "4M",
       .doc = "Memory of each worker for lines the logger has not yet written; full, mail is "
              "deferred." },
 };

@@ -5,8 +5,13 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
-/* Lines set aside for one transaction: its own, and those of many recipients. */
-#define RESERVED_BYTES (2 * RECORD_MAX_BYTES)
+/*
+ * The final lines are longer than those of the reservation by what the backend said and how the
+ * recipients fared: at most so much, all values being cut.
+ */
+#define MORE_BYTES 1200
+#define MORE_BYTES_PER_RECIPIENT 48
+#define LINES_MAX_BYTES (RECORD_MAX_BYTES * 64)
 #define QUEUE_ID_MAX_BYTES 64
 
 void account_init(struct account *account, const struct party *party, const char *id)
@@ -184,15 +189,17 @@ struct log_ring_slot *account_reserve(struct account *account)
 {
     struct record *record = &account->record;
     struct log_ring_slot *slot;
-    struct text line;
+    struct text lines;
 
-    text_init(&line, RECORD_MAX_BYTES);
+    text_init(&lines, LINES_MAX_BYTES);
     record->verdict = RECORD_VERDICT_UNKNOWN;
     record->close_reason = "crash";
-    print(account, &line);
+    print(account, &lines);
     record->close_reason = NULL;
-    slot = log_ring_reserve(account->shared->settings.log, text_slice(&line), RESERVED_BYTES);
-    text_clear(&line);
+    slot = log_ring_reserve(account->shared->settings.log, text_slice(&lines),
+                            lines.length + MORE_BYTES +
+                                MORE_BYTES_PER_RECIPIENT * record->recipient_count);
+    text_clear(&lines);
     return slot;
 }
 
@@ -218,7 +225,7 @@ void account_write(struct account *account, struct log_ring_slot **slot)
         shared_log(account->shared, &account->record);
         return;
     }
-    text_init(&lines, RESERVED_BYTES);
+    text_init(&lines, LINES_MAX_BYTES);
     print(account, &lines);
     log_ring_commit(account->shared->settings.log, slot, text_slice(&lines));
     text_clear(&lines);

@@ -27,8 +27,8 @@ struct log_ring_slot; /* a reservation */
 
 /* Size of the shared memory for a ring of `ring_bytes` and `slot_count` reservations. */
 size_t log_ring_memory_bytes(size_t ring_bytes, size_t slot_count);
-/* As many reservations as such a ring can hold, each of LOG_RING_RESERVED_BYTES. */
-#define LOG_RING_RESERVED_BYTES 8192
+/* Reservations for such a ring: one for each LOG_RING_RESERVED_BYTES, which few lines exceed. */
+#define LOG_RING_RESERVED_BYTES 2048
 size_t log_ring_slot_count(size_t ring_bytes);
 
 /*

@@ -157,7 +157,8 @@ class Postern(Gateway):
         hostname mx.bench.example;
         {user}
         workers {workers};
-        log {{ file {folder}/log; }}
+        log {{ to file {folder}/log; }}
+        spool-folder {folder};
         listener inbound {{ listen 127.0.0.1:{port}; role inbound; tls optional; }}
         listener inbounds {{ listen 127.0.0.1:{tls_port}; role inbound; tls implicit; }}
         certificate {{ names mx.bench.example; chain {chain}; key {key}; }}
