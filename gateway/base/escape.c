@@ -9,6 +9,8 @@
 
 typedef bool (*escape_next_fn)(struct text *out, struct slice *rest);
 
+static void add_escaped(struct text *out, struct slice bytes, escape_next_fn add_next);
+
 /*
  * Escapes between quotes. The ceiling is lowered by one meanwhile, so that the
  * closing quote always has its place.
@@ -21,8 +23,7 @@ static void add_quoted(struct text *out, struct slice bytes, escape_next_fn add_
     }
     text_add_byte(out, '"');
     out->max_length--;
-    while (bytes.length > 0 && add_next(out, &bytes))
-        ;
+    add_escaped(out, bytes, add_next);
     out->max_length++;
     text_add_byte(out, '"');
 }
@@ -44,10 +45,34 @@ static bool add_next_ascii(struct text *out, struct slice *rest)
     return text_add_whole(out, (struct slice){ escaped, length });
 }
 
+/* The run of bytes at the start that need no escape, in ASCII and in JSON. */
+static size_t plain_length(struct slice bytes)
+{
+    size_t length = 0;
+
+    while (length < bytes.length && ascii_is_printable(bytes.data[length])
+           && bytes.data[length] != '"' && bytes.data[length] != '\\')
+        length++;
+    return length;
+}
+
+/* Whole runs as they are, and what stands between them by `add_next`, as far as they fit. */
+static void add_escaped(struct text *out, struct slice bytes, escape_next_fn add_next)
+{
+    size_t plain;
+    size_t before;
+
+    do {
+        plain = plain_length(bytes);
+        before = out->length;
+        text_add(out, slice_until(bytes, plain));
+        bytes = slice_from_offset(bytes, plain);
+    } while (out->length == before + plain && bytes.length > 0 && add_next(out, &bytes));
+}
+
 void escape_add_ascii(struct text *out, struct slice bytes)
 {
-    while (bytes.length > 0 && add_next_ascii(out, &bytes))
-        ;
+    add_escaped(out, bytes, add_next_ascii);
 }
 
 static bool is_bare(struct slice bytes)

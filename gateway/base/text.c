@@ -7,6 +7,9 @@
 
 #include "base/memory.h"
 
+/* Most texts are a line: a first piece of this size seldom has to grow. */
+#define MIN_CAPACITY 256
+
 void text_init(struct text *text, size_t max_length)
 {
     *text = (struct text){
@@ -40,9 +43,9 @@ static size_t make_room(struct text *text, size_t wanted)
     }
     needed = text->length + wanted + 1;
     if (needed > text->capacity) {
-        size_t doubled = text->capacity * 2;
+        size_t grown = text->capacity > 0 ? text->capacity * 2 : MIN_CAPACITY;
 
-        text->capacity = needed > doubled ? needed : doubled;
+        text->capacity = needed > grown ? needed : grown;
         if (text->capacity > text->max_length + 1)
             text->capacity = text->max_length + 1;
         text->data = mem_resize(text->data, text->capacity, 1);
@@ -77,7 +80,24 @@ void text_add_string(struct text *text, const char *string)
 
 void text_add_byte(struct text *text, char byte)
 {
+    if (text->length < text->max_length && text->length + 1 < text->capacity) {
+        text->data[text->length++] = byte;
+        text->data[text->length] = '\0';
+        return;
+    }
     text_add(text, (struct slice){ &byte, 1 });
+}
+
+void text_add_number(struct text *text, uint64_t number)
+{
+    char digits[20]; /* of 2^64 */
+    size_t start = sizeof digits;
+
+    do {
+        digits[--start] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number > 0);
+    text_add(text, (struct slice){ digits + start, sizeof digits - start });
 }
 
 void text_add_format_list(struct text *text, const char *format, va_list arguments)

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdint.h>
 
 #include "base/slice.h"
 
@@ -38,6 +39,8 @@ void text_add(struct text *text, struct slice s);
 bool text_add_whole(struct text *text, struct slice s);
 void text_add_string(struct text *text, const char *string);
 void text_add_byte(struct text *text, char byte);
+/* In decimal. */
+void text_add_number(struct text *text, uint64_t number);
 /* As printf. What it prints is cut at the ceiling like everything else. */
 void text_add_format(struct text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -7,7 +7,6 @@
  */
 #include "record/record.h"
 
-#include <inttypes.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -39,28 +38,25 @@ static void begin_key(struct printer *printer, const char *key)
     if (printer->has_key)
         text_add_byte(printer->out, is_json ? ',' : ' ');
     if (is_json)
-        text_add_format(printer->out, "\"%s\":", key);
-    else
-        text_add_format(printer->out, "%s=", key);
+        text_add_byte(printer->out, '"');
+    text_add_string(printer->out, key);
+    text_add_string(printer->out, is_json ? "\":" : "=");
     printer->has_key = true;
 }
 
-/* Escapes as much of `value` as fits, never half an escape. */
+/* Escapes as much of `value` as `max_bytes` hold, never half an escape: a ceiling within the text's. */
 static void add_escaped(struct text *out, struct slice value, size_t max_bytes,
                         void (*escape)(struct text *out, struct slice bytes))
 {
-    struct text escaped;
+    size_t ceiling = out->max_length;
+    bool was_cut = out->is_cut;
 
-    text_init(&escaped, max_bytes);
-    value = slice_until(value, max_bytes);
-    escape(&escaped, value);
-    while (escaped.is_cut && value.length > 0) {
-        value.length -= value.length / 8 + 1;
-        text_reset(&escaped);
-        escape(&escaped, value);
-    }
-    text_add(out, text_slice(&escaped));
-    text_clear(&escaped);
+    if (max_bytes < ceiling - out->length)
+        out->max_length = out->length + max_bytes;
+    escape(out, value);
+    if (out->max_length < ceiling)
+        out->is_cut = was_cut;
+    out->max_length = ceiling;
 }
 
 static void print_value(struct printer *printer, struct slice value, size_t max_bytes)
@@ -80,7 +76,7 @@ static void put_text(struct printer *printer, const char *key, const char *value
 static void put_number(struct printer *printer, const char *key, uint64_t value)
 {
     begin_key(printer, key);
-    text_add_format(printer->out, "%" PRIu64, value);
+    text_add_number(printer->out, value);
 }
 
 static void put_count(struct printer *printer, const char *key, uint64_t value)
@@ -147,17 +143,20 @@ static void put_address(struct printer *printer, const char *key, const struct a
     text_clear(&value);
 }
 
+/* Around a value of our own making that needs no escapes: quotes in JSON, nothing in logfmt. */
+static void put_quote(struct printer *printer)
+{
+    if (printer->style->format == RECORD_JSON)
+        text_add_byte(printer->out, '"');
+}
+
 static void put_endpoint(struct printer *printer, const char *key,
                          const struct ip_endpoint *endpoint)
 {
-    struct text value;
-
-    if (endpoint->port == 0)
-        return;
-    text_init(&value, 80);
-    ip_endpoint_print(&value, endpoint);
-    put_text(printer, key, text_string(&value));
-    text_clear(&value);
+    begin_key(printer, key);
+    put_quote(printer);
+    ip_endpoint_print(printer->out, endpoint);
+    put_quote(printer);
 }
 
 /* header_from follows log-addresses too: it is an address like those of the envelope. */
@@ -392,22 +391,10 @@ void record_init(struct record *record)
 
 static void put_timestamp(struct printer *printer, const char *key, uint64_t wall_us)
 {
-    struct text value;
-
-    text_init(&value, 40);
-    clock_print_utc(&value, wall_us);
-    put_text(printer, key, text_string(&value));
-    text_clear(&value);
-}
-
-static void put_client(struct printer *printer, const char *key, const struct ip_endpoint *client)
-{
-    struct text value;
-
-    text_init(&value, 80);
-    ip_endpoint_print(&value, client);
-    put_text(printer, key, text_string(&value));
-    text_clear(&value);
+    begin_key(printer, key);
+    put_quote(printer);
+    clock_print_utc(printer->out, wall_us);
+    put_quote(printer);
 }
 
 static void put_field(struct printer *printer, const struct field *field,
@@ -424,8 +411,11 @@ static void put_field(struct printer *printer, const struct field *field,
         if (record->verdict != RECORD_VERDICT_NONE)
             put_text(printer, key, record_verdict_name(record->verdict));
         break;
-    case FIELD_CLIENT: put_client(printer, key, place); break;
-    case FIELD_ENDPOINT: put_endpoint(printer, key, place); break;
+    case FIELD_CLIENT: put_endpoint(printer, key, place); break;
+    case FIELD_ENDPOINT:
+        if (((const struct ip_endpoint *)place)->port != 0)
+            put_endpoint(printer, key, place);
+        break;
     case FIELD_TEXT: put_text(printer, key, *(const char *const *)place); break;
     case FIELD_COUNT: put_count(printer, key, *(const uint64_t *)place); break;
     case FIELD_CODE: put_count(printer, key, (uint64_t) * (const int *)place); break;
