@@ -37,7 +37,7 @@ void maildir_free(struct maildir **maildir);
 struct maildir_file;
 typedef void (*maildir_done_fn)(void *owner, enum maildir_result result);
 
-/* A new file in tmp/. `id` is unique and of letters and digits only. What fails is told by `done`. */
+/* A new file in tmp/; what fails is told by `done`. `id` is unique, of letters and digits only. */
 struct maildir_file *maildir_file_new(struct maildir *maildir, const char *id);
 void maildir_file_add(struct maildir_file *file, struct slice bytes);
 /* Brings it to new/. `done` comes once, from the loop; maildir_file_free takes that back. */
