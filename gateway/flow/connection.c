@@ -38,6 +38,7 @@ struct connection {
     size_t listener_index;
     enum connection_state state;
     bool is_shutting_down;      /* 421 after the present transaction */
+    char *held;                 /* replies that wait for the one behind them; NULL for none */
     struct loop_task task;      /* to go on after YIELDING, or to be freed */
 };
 
@@ -75,6 +76,18 @@ size_t connection_listener(const struct connection *connection)
     return connection->listener_index;
 }
 
+/* ---- Output. */
+
+/* What was held, and `output` behind it, in one packet (RFC 2920 3.2). */
+static void write_output(struct connection *connection, struct slice output)
+{
+    if (connection->held != NULL)
+        stream_write(connection->stream, slice_from(connection->held));
+    mem_free(connection->held);
+    connection->held = NULL;
+    stream_write(connection->stream, output);
+}
+
 /* ---- The end. */
 
 static void free_later(void *owner)
@@ -90,6 +103,8 @@ static void end(struct connection *connection, const char *reason, const char *d
 {
     session_free(&connection->session, reason, detail);
     stream_free(&connection->stream);
+    mem_free(connection->held);
+    connection->held = NULL;
     enter(connection, CONNECTION_GONE);
     loop_task_cancel(&connection->task);
     loop_task_init(&connection->task, free_later, connection);
@@ -111,7 +126,7 @@ static void finish_with_reply(struct connection *connection, enum server_reply i
     struct text *out = &connection->shared->scratch;
 
     session_close(connection->session, &reply, out);
-    stream_write(connection->stream, text_slice(out));
+    write_output(connection, text_slice(out));
     text_reset(out);
     finish(connection, reply.reason);
 }
@@ -124,6 +139,7 @@ void connection_free(struct connection **handle)
         return;
     session_free(&connection->session, "shutdown", NULL);
     stream_free(&connection->stream);
+    mem_free(connection->held);
     loop_task_cancel(&connection->task);
     mem_free(connection);
     *handle = NULL;
@@ -175,6 +191,10 @@ static void set_deadline(struct connection *connection)
 
 /* ---- Bytes in, bytes out. */
 
+/*
+ * The client sent more than the command that we wait for, so it does not need the replies before
+ * that one by themselves: they are held, and all go out together.
+ */
 static void wait_for_session(struct connection *connection)
 {
     stream_pause(connection->stream);
@@ -236,7 +256,10 @@ static void pump(struct connection *connection)
         stream_consume(connection->stream, consumed);
         has_progress = has_progress || step != SESSION_STEP_NEED_INPUT;
     }
-    stream_write(connection->stream, text_slice(out));
+    if (step == SESSION_STEP_WAIT)
+        connection->held = out->length > 0 ? mem_copy(text_slice(out)) : NULL;
+    else
+        write_output(connection, text_slice(out));
     text_reset(out);
     if (has_progress)
         set_deadline(connection);
@@ -330,7 +353,7 @@ static void on_ready(void *owner, struct slice output, bool is_closing)
         end(connection, "client.closed", NULL);
         return;
     }
-    stream_write(connection->stream, output);
+    write_output(connection, output);
     if (is_closing) {
         finish(connection, session_close_reason(connection->session));
     } else if (connection->is_shutting_down && session_is_idle(connection->session)) {
@@ -372,8 +395,10 @@ struct connection *connection_new(struct shared *shared, size_t listener_index, 
     loop_task_init(&connection->task, go_on_next_turn, connection);
     connection->stream = stream_new(shared->settings.loop, take_fd, &stream_events, connection);
     connection->session = session_new(shared, listener_index, peer,
-                                      stream_local(connection->stream), &session_events,
-                                      connection);
+                                      shared->names_local_address
+                                          ? stream_local(connection->stream)
+                                          : NULL,
+                                      &session_events, connection);
     if (listener_of(connection)->tls == LISTENER_TLS_IMPLICIT)
         start_tls(connection);
     else

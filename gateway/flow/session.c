@@ -62,7 +62,9 @@ struct session *session_new(struct shared *shared, size_t listener_index,
     session->facts = (struct facts){ .phase = PHASE_CONNECT,
                                      .client = *client,
                                      .listener = config->listeners[listener_index].name };
-    session->identity = (struct forward_identity){ .client = *client, .listener = *local };
+    session->identity = (struct forward_identity){ .client = *client };
+    if (local != NULL)
+        session->identity.listener = *local;
     return session;
 }
 

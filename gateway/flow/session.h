@@ -35,6 +35,7 @@ struct session_events {
     bool (*client_has_left)(void *owner);
 };
 
+/* `local` is the address that the client chose; NULL where no backend is told. Both are copied. */
 struct session *session_new(struct shared *shared, size_t listener_index,
                             const struct ip_endpoint *client, const struct ip_endpoint *local,
                             const struct session_events *events, void *owner);

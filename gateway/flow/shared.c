@@ -45,6 +45,9 @@ struct shared *shared_new(const struct gate_settings *settings)
         shared->backends[i] = backend_new(settings->loop, &config->backends[i],
                                           settings->tls_clients[i], settings->spill,
                                           config->hostname);
+    for (size_t i = 0; i < config->backend_count; i++)
+        if (config->backends[i].identity == IDENTITY_XCLIENT)
+            shared->names_local_address = true;
     shared->options = mem_new_array(config->listener_count, sizeof(*shared->options));
     shared->limits = mem_new_array(config->listener_count, sizeof(*shared->limits));
     for (size_t i = 0; i < config->listener_count; i++) {

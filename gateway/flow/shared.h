@@ -22,6 +22,7 @@ struct shared {
     struct server_options *options;   /* by index of config->listeners */
     struct message_limits *limits;    /* likewise; without max_bytes, which the policy sets */
     struct spool_budget spool_budget;
+    bool names_local_address;         /* a backend is told which of our addresses the client chose */
     struct text scratch;              /* replies are printed here; empty between uses */
 };
 

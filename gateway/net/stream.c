@@ -434,13 +434,14 @@ static struct stream *make(struct loop *loop, int take_fd, enum stream_state sta
     return stream;
 }
 
+/* Asked for when somebody wants to know: most streams never are, and it is a system call. */
 static void read_endpoint(int fd, int (*ask)(int, struct sockaddr *, socklen_t *),
                           struct ip_endpoint *endpoint)
 {
     struct sockaddr_storage address = { 0 };
     socklen_t length = sizeof address;
 
-    if (ask(fd, (struct sockaddr *)&address, &length) == 0)
+    if (endpoint->port == 0 && ask(fd, (struct sockaddr *)&address, &length) == 0)
         (void)ip_endpoint_from_sockaddr((const struct sockaddr *)&address, endpoint);
 }
 
@@ -454,18 +455,11 @@ static int ask_local(int fd, struct sockaddr *address, socklen_t *length)
     return getsockname(fd, address, length);
 }
 
-void stream_read_local(struct stream *stream)
-{
-    read_endpoint(stream->fd, ask_local, &stream->local);
-}
-
 struct stream *stream_new(struct loop *loop, int take_fd, const struct stream_events *events,
                           void *owner)
 {
     struct stream *stream = make(loop, take_fd, STREAM_OPEN, events, owner);
 
-    read_endpoint(take_fd, ask_peer, &stream->peer);
-    stream_read_local(stream);
     stream_update_reading(stream);
     return stream;
 }
@@ -556,12 +550,14 @@ void stream_set_owner(struct stream *stream, const struct stream_events *events,
     stream->owner = owner;
 }
 
-const struct ip_endpoint *stream_peer(const struct stream *stream)
+const struct ip_endpoint *stream_peer(struct stream *stream)
 {
+    read_endpoint(stream->fd, ask_peer, &stream->peer);
     return &stream->peer;
 }
 
-const struct ip_endpoint *stream_local(const struct stream *stream)
+const struct ip_endpoint *stream_local(struct stream *stream)
 {
+    read_endpoint(stream->fd, ask_local, &stream->local);
     return &stream->local;
 }

@@ -158,8 +158,11 @@ bool stream_connect_tls(struct stream *stream, struct tls_client *client, const 
 /* NULL until on_secured. Borrowed until the stream is freed. */
 const struct tls_info *stream_tls_info(const struct stream *stream);
 
-/* The other side and our side of the socket. All zero when it has none (a socketpair). */
-const struct ip_endpoint *stream_peer(const struct stream *stream);
-const struct ip_endpoint *stream_local(const struct stream *stream);
+/*
+ * The other side and our side of the socket, asked for at the first call. All zero when it has none
+ * (a socketpair) and, for our side, while it is not connected. Borrowed from the stream.
+ */
+const struct ip_endpoint *stream_peer(struct stream *stream);
+const struct ip_endpoint *stream_local(struct stream *stream);
 
 #endif

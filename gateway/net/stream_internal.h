@@ -101,8 +101,6 @@ bool stream_call(struct stream *stream, void (*callback)(void *owner));
 void stream_destroy(struct stream *stream);
 /* Drops all unconsumed input. */
 void stream_drop_input(struct stream *stream);
-/* Asks the system for our side's address. */
-void stream_read_local(struct stream *stream);
 
 /* ---- stream_output.c */
 /* Sends what can be sent. From the loop only. */

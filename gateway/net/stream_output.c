@@ -219,7 +219,6 @@ static void on_connected(struct stream *stream)
         stream_fail(stream, STREAM_END_RESET, detail.text);
         return;
     }
-    stream_read_local(stream);
     stream->state = STREAM_OPEN;
     if (send_all(stream))
         all_sent(stream);
