@@ -29,6 +29,7 @@ void backend_free(struct backend **backend);
 /* Lets idle connections go and opens no learning ones: the worker drains. */
 void backend_drain(struct backend *backend);
 
+/* As given to backend_new. */
 const struct config_backend *backend_config(const struct backend *backend);
 
 /* What it can do as last known, as SERVER_* bits of smtp/server_dialogue.h, `assume` included. */

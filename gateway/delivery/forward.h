@@ -30,16 +30,17 @@
 enum forward_class {
     FORWARD_OK,              /* 2xx */
     FORWARD_UNKNOWN_USER,    /* 5.1.x, 550/551/553 at RCPT */
-    FORWARD_MAILBOX_FULL,    /* x.2.2, 552 at RCPT (5xx), 452 (4xx) */
+    FORWARD_MAILBOX_FULL,    /* 5.2.2, 552 at RCPT; a 4xx that says so is DEFERRED */
     FORWARD_REFUSED,         /* any other 5xx */
     FORWARD_TOO_LARGE,       /* 552 or 5.3.4 at MAIL or at the end */
     FORWARD_DEFERRED,        /* any other 4xx */
-    FORWARD_UNREACHABLE,     /* no address took a connection up to MAIL: refused, timeout, 421, TLS, XCLIENT */
+    FORWARD_UNREACHABLE,     /* no address took us up to MAIL: down, 421, TLS, no XCLIENT */
     FORWARD_BUSY,            /* no free connection within `wait` */
     FORWARD_BROKEN,          /* it closed, stalled or spoke garbage before our dot */
     FORWARD_NEEDS_8BITMIME,  /* this backend lacks what the message needs */
     FORWARD_NEEDS_SMTPUTF8,
     FORWARD_LOST,            /* our dot went out, no answer came: nobody knows */
+    FORWARD_WITHDRAWN,       /* may_send_dot said no: the backend got no dot and was hung up on */
 };
 
 /* A word of the backend. Strings are borrowed for the callback only. */
@@ -60,6 +61,12 @@ struct forward_events {
     void (*on_recipient)(void *owner, const struct forward_answer *answer);
     /* The whole transaction, once; after it only forward_cancel may be called. */
     void (*on_outcome)(void *owner, const struct forward_answer *answer);
+    /*
+     * A question, not an event, and the one call that comes while the forward works: asked once, at
+     * the last moment before the dot (or BDAT LAST) is given to the stream, so that a client that
+     * left meanwhile causes no delivery. The owner only answers and calls nothing here. NULL: yes.
+     */
+    bool (*may_send_dot)(void *owner);
 };
 
 /* Who the client is, for backends that are told (XCLIENT). Borrowed until the end. */
@@ -89,7 +96,7 @@ void forward_add_recipient(struct forward *forward, const struct recipient *reci
  */
 void forward_deliver(struct forward *forward, const struct envelope *envelope,
                      const struct message *message);
-/* True once the final dot (or the last BDAT chunk) was given to the stream: see DESIGN, invariant 2. */
+/* True once the final dot was given to the stream: the outcome is the backend's from then on. */
 bool forward_has_sent_dot(const struct forward *forward);
 /*
  * No callback comes any more; *forward becomes NULL. A clean connection goes back to the pool with

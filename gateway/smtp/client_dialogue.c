@@ -329,6 +329,7 @@ static enum client_event on_mail(struct client_dialogue *dialogue, struct text *
     if (code / 100 != 2)
         return fail_by_code(dialogue);
     dialogue->is_mail_accepted = true;
+    dialogue->mails_accepted++;
     enter(dialogue, CLIENT_STATE_RCPT, out);
     return CLIENT_EVENT_NEED_INPUT;
 }
@@ -417,6 +418,7 @@ static enum client_event on_reply(struct client_dialogue *dialogue, bool is_inpu
 {
     dialogue->answered = dialogue->state;
     dialogue->has_reply = true;
+    dialogue->reply_count++;
     if (dialogue->awaited == 0 && dialogue->state != CLIENT_STATE_CONTENT)
         return fail(dialogue, dialogue->replies.code == 421 ? CLIENT_FAILURE_CLOSING
                                                             : CLIENT_FAILURE_UNEXPECTED);

@@ -87,8 +87,10 @@ struct client_dialogue {
     struct data_writer writer;   /* for the content, in CLIENT_STATE_CONTENT */
     /* Results. */
     enum client_state answered;  /* the state in which the last reply came */
+    size_t reply_count;          /* replies read in all its life */
     bool has_reply;              /* `replies` holds the reply that led to the last event */
     bool is_mail_accepted;       /* the server took MAIL of the present transaction */
+    unsigned int mails_accepted; /* in all its life */
     unsigned int refusals;       /* 4xx and 5xx from XCLIENT to the dot, in all its life */
     enum client_failure failure;
     unsigned int lacking;        /* SERVER_8BITMIME or SERVER_SMTPUTF8 */

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The addresses of a backend and their failures; see addresses.h. */
+#include "delivery/addresses.h"
+
+#include "base/log.h"
+#include "base/memory.h"
+
+#define MAX_ENDPOINT_BYTES 64
+
+struct address_health {
+    bool is_down;      /* its last use failed */
+    uint64_t until_ms; /* left alone before this moment (monotonic) */
+};
+
+void addresses_init(struct addresses *addresses, const struct config_backend *config)
+{
+    *addresses = (struct addresses){ .config = config };
+    addresses->healths = mem_new_array(config->address_count, sizeof(*addresses->healths));
+    answer_init(&addresses->last_failure);
+    answer_reset(&addresses->last_failure, FORWARD_UNREACHABLE);
+}
+
+void addresses_clear(struct addresses *addresses)
+{
+    mem_free(addresses->healths);
+    addresses->healths = NULL;
+    answer_clear(&addresses->last_failure);
+}
+
+size_t addresses_find(const struct addresses *addresses, size_t start, uint64_t now_ms)
+{
+    size_t index = start;
+
+    while (index < addresses->config->address_count
+           && addresses->healths[index].until_ms > now_ms)
+        index++;
+    return index;
+}
+
+void addresses_note_failure(struct addresses *addresses, size_t index, uint64_t now_ms,
+                            const struct answer *failure)
+{
+    struct address_health *health = &addresses->healths[index];
+    struct text endpoint;
+
+    answer_copy(&addresses->last_failure, failure);
+    addresses->last_failure.public.class = FORWARD_UNREACHABLE;
+    health->until_ms = now_ms + addresses->config->retry_ms;
+    if (health->is_down)
+        return;
+    health->is_down = true;
+    text_init(&endpoint, MAX_ENDPOINT_BYTES);
+    ip_endpoint_print(&endpoint, &addresses->config->addresses[index]);
+    if (failure->public.code != 0)
+        log_warning("backend-down", "backend %s at %s: %s: %d %s", addresses->config->name,
+                    text_string(&endpoint), text_string(&failure->detail), failure->public.code,
+                    text_string(&failure->text));
+    else
+        log_warning("backend-down", "backend %s at %s: %s", addresses->config->name,
+                    text_string(&endpoint), text_string(&failure->detail));
+    text_clear(&endpoint);
+}
+
+void addresses_note_success(struct addresses *addresses, size_t index)
+{
+    struct address_health *health = &addresses->healths[index];
+    struct text endpoint;
+
+    health->until_ms = 0;
+    if (!health->is_down)
+        return;
+    health->is_down = false;
+    text_init(&endpoint, MAX_ENDPOINT_BYTES);
+    ip_endpoint_print(&endpoint, &addresses->config->addresses[index]);
+    log_notice("backend-up", "backend %s at %s", addresses->config->name, text_string(&endpoint));
+    text_clear(&endpoint);
+}

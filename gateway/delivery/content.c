@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Content on its way; see content.h. A stream stops reading while much output
+ * waits in it; we stay below that, so that a backend's early word ("552 enough")
+ * is heard while we still talk. The disk reads ahead in larger pieces.
+ */
+#include "delivery/content.h"
+
+#include <assert.h>
+
+#include "base/memory.h"
+
+/* What may wait in the stream. Doubled dots make it at most a third larger: ".CRLF" to "..CRLF". */
+#define MAX_PENDING_BYTES (STREAM_MAX_OUTPUT_BYTES / 4 * 3)
+/* Read from disk at once. */
+#define READ_AHEAD_BYTES (256 * 1024)
+
+void content_init(struct content *content, struct spill *spill, const struct message *message,
+                  struct connection *connection, void (*on_read)(void *owner), void *owner)
+{
+    *content = (struct content){
+        .spill = spill,
+        .message = message,
+        .connection = connection,
+        .on_read = on_read,
+        .owner = owner,
+    };
+}
+
+static void on_read_done(void *owner, enum spill_result result)
+{
+    struct content *content = owner;
+
+    content->read = NULL;
+    content->has_failed = result != SPILL_DONE;
+    content->buffered = (struct slice){ content->buffer, content->read_length };
+    content->on_read(content->owner);
+}
+
+static void start_read(struct content *content, const struct message_piece *piece)
+{
+    assert(content->spill != NULL && piece->length <= READ_AHEAD_BYTES);
+    if (content->buffer == NULL)
+        content->buffer = mem_resize(NULL, READ_AHEAD_BYTES, 1);
+    content->read_length = (size_t)piece->length;
+    content->read = spill_read_start(content->spill, &content->message->spool, piece->offset,
+                                     content->buffer, content->read_length, on_read_done, content);
+}
+
+/* Bytes that may be written now. */
+static size_t find_room(const struct content *content)
+{
+    size_t pending = connection_pending_output(content->connection);
+
+    return pending < MAX_PENDING_BYTES ? MAX_PENDING_BYTES - pending : 0;
+}
+
+static void write_buffered(struct content *content, size_t room)
+{
+    connection_write_content(content->connection, slice_until(content->buffered, room));
+    content->buffered = slice_from_offset(content->buffered, room);
+}
+
+enum content_step content_step(struct content *content)
+{
+    size_t room;
+
+    while (content->read == NULL && !content->has_failed && (room = find_room(content)) > 0) {
+        struct message_position next = content->position;
+        struct message_piece piece;
+
+        if (content->buffered.length > 0) {
+            write_buffered(content, room);
+            continue;
+        }
+        piece = message_next_piece(content->message, &next, room);
+        if (piece.kind == MESSAGE_PIECE_END)
+            return CONTENT_STEP_END;
+        if (piece.kind == MESSAGE_PIECE_FILE) {
+            next = content->position;
+            piece = message_next_piece(content->message, &next, READ_AHEAD_BYTES);
+            start_read(content, &piece);
+        } else {
+            connection_write_content(content->connection, piece.bytes);
+        }
+        content->position = next;
+    }
+    return content->has_failed ? CONTENT_STEP_FAILED : CONTENT_STEP_WAIT;
+}
+
+void content_clear(struct content *content)
+{
+    if (content->read != NULL)
+        spill_cancel(&content->read);
+    mem_free(content->buffer);
+    content->buffer = NULL;
+}
