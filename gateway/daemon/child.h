@@ -27,7 +27,7 @@ struct children {
 struct child_events {
     /* A well-formed message; what it carries and nobody takes is closed. */
     void (*on_message)(void *owner, struct handover *message);
-    /* The process is gone and all it said was heard; `wait_status` as of waitpid. It is freed then. */
+    /* It is gone, and all it said was heard. `wait_status` as of waitpid; the child is freed. */
     void (*on_exit)(void *owner, pid_t pid, int wait_status);
 };
 

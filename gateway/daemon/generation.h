@@ -86,6 +86,7 @@ void generation_add_ready(const struct generation *generation, uint32_t **ids, s
 /* The keys have changed. */
 void generation_send_ticket_keys(struct generation *generation);
 
+/* Borrowed from the generation. */
 const struct generation_settings *generation_get_settings(const struct generation *generation);
 const struct socket_uses *generation_get_uses(const struct generation *generation);
 /* Sessions that its workers have open now, as they count them. */

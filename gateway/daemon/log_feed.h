@@ -38,7 +38,7 @@ bool log_feed_start(struct log_feed *feed, const struct handover_identity *ident
 /* Who the next logger becomes, should this one die. */
 void log_feed_set_identity(struct log_feed *feed, const struct handover_identity *identity);
 
-/* For the writer of a ring: it takes both, keeps `life` open as long as it lives, and no one else. */
+/* For the writer of a ring: it maps the memory and keeps `life` open while it lives. */
 struct log_feed_ring {
     int memory_fd; /* lent by the feed until the next call */
     int life_fd;   /* the caller's: closed once it was handed on */

@@ -13,12 +13,10 @@
  */
 #include "daemon/master.h"
 
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 
 #include "base/crypto.h"
@@ -29,6 +27,7 @@
 #include "daemon/log_feed.h"
 #include "daemon/memory_file.h"
 #include "daemon/notify.h"
+#include "daemon/plan.h"
 #include "daemon/slots.h"
 #include "daemon/sockets.h"
 #include "net/loop.h"
@@ -38,10 +37,6 @@
 #define SENTENCE_BYTES 1000
 /* A ticket is good for one to two of these. */
 #define TICKET_KEYS_MS (2ull * 3600 * 1000)
-/* Descriptors of a worker that are neither sessions nor backends nor sockets. */
-#define SPARE_FILES 100
-/* Of a machine with more processors only so many are used unasked. */
-#define MAX_OWN_WORKERS 64
 
 enum master_state {
     MASTER_LOADING,  /* until the loader ends */
@@ -275,39 +270,13 @@ static void refuse_load(struct master *master, const char *why)
 
 /* ---- From a blueprint to a generation. */
 
-/* The bytes are those that the loader has just read without an error. */
-static struct config *read_config(const struct master *master, struct slice *packed)
-{
-    struct sources *sources = sources_new(NULL, NULL);
-    struct diagnostics diagnostics;
-    struct config *config = NULL;
-
-    diagnostics_init(&diagnostics);
-    if (memory_file_map_sealed(master->blueprint.sources_fd, packed) &&
-        sources_unpack(sources, *packed))
-        config = config_new(sources, master->options->path, &diagnostics);
-    else
-        sources_free(&sources);
-    diagnostics_clear(&diagnostics);
-    return config;
-}
-
-/* Those that we may run on. */
-static size_t count_processors(void)
-{
-    cpu_set_t set;
-    int count = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set) : 1;
-
-    return count < MAX_OWN_WORKERS ? (size_t)count : MAX_OWN_WORKERS;
-}
-
 static struct generation_settings make_settings(const struct master *master,
                                                 const struct config *config)
 {
     struct generation_settings settings = {
         .path = master->options->path,
         .number = master->last_number + 1,
-        .worker_count = config->workers > 0 ? (size_t)config->workers : count_processors(),
+        .worker_count = plan_count_workers(config),
         .ring_bytes = config->log.ring_bytes,
         .drain_ms = config->drain_timeout_ms,
         .is_debug = master->options->is_debug,
@@ -315,39 +284,6 @@ static struct generation_settings make_settings(const struct master *master,
 
     memcpy(settings.hash_key, master->hash_key, sizeof settings.hash_key);
     return settings;
-}
-
-/* Descriptors that one worker may need at the same time. */
-static rlim_t count_files(const struct master *master, const struct config *config)
-{
-    rlim_t count = config->max_sessions + SPARE_FILES + master->sockets.slot_count;
-
-    for (size_t i = 0; i < config->backend_count; i++)
-        count += config->backends[i].max_connections;
-    return count;
-}
-
-/* Children inherit the limit. A worker past it stops accepting for a while, and loses no mail. */
-static void raise_file_limit(const struct master *master, const struct config *config)
-{
-    rlim_t wanted = count_files(master, config);
-    struct rlimit limit;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
-        return;
-    limit.rlim_cur = wanted;
-    if (limit.rlim_max < wanted)
-        limit.rlim_max = wanted;
-    if (setrlimit(RLIMIT_NOFILE, &limit) == 0)
-        return;
-    getrlimit(RLIMIT_NOFILE, &limit);
-    limit.rlim_cur = limit.rlim_max;
-    setrlimit(RLIMIT_NOFILE, &limit);
-    log_warning("few-descriptors",
-                "max-sessions and the backends' max-connections may need %llu descriptors in each "
-                "worker, and the system allows %llu: lower them, or raise the limit "
-                "(LimitNOFILE in the unit)",
-                (unsigned long long)wanted, (unsigned long long)limit.rlim_max);
 }
 
 /* The sockets, then the log, since that cannot fail half-way any more. */
@@ -380,7 +316,7 @@ static bool begin_generation(struct master *master, const struct config *config,
     struct generation_settings settings = make_settings(master, config);
     struct socket_uses uses;
 
-    raise_file_limit(master, config);
+    plan_raise_file_limit(config, master->sockets.slot_count);
     if (!open_all(master, config, &uses, problem))
         return false;
     master->last_number = settings.number;
@@ -399,7 +335,7 @@ static void follow_blueprint(struct master *master)
     bool is_begun;
 
     text_init(&problem, SENTENCE_BYTES);
-    config = read_config(master, &packed);
+    config = plan_read_config(master->blueprint.sources_fd, master->options->path, &packed);
     if (config == NULL)
         text_add_string(&problem, "the configuration was not handed over whole");
     is_begun = config != NULL && begin_generation(master, config, &problem);

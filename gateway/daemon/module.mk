@@ -17,6 +17,7 @@ libdaemon_a_SOURCES = \
 	gateway/daemon/memory_file.c gateway/daemon/memory_file.h \
 	gateway/daemon/notice.c gateway/daemon/notice.h \
 	gateway/daemon/notify.c gateway/daemon/notify.h \
+	gateway/daemon/plan.c gateway/daemon/plan.h \
 	gateway/daemon/slots.c gateway/daemon/slots.h \
 	gateway/daemon/sockets.c gateway/daemon/sockets.h \
 	gateway/daemon/tls_setup.c gateway/daemon/tls_setup.h \
@@ -28,3 +29,5 @@ sbin_PROGRAMS += posternd
 posternd_SOURCES = gateway/daemon/main.c
 posternd_CPPFLAGS = $(AM_CPPFLAGS) -DPOSTERN_VERSION=\"$(VERSION)\"
 posternd_LDADD = $(DAEMON_LIBS)
+
+TESTS += tests/daemon/run

@@ -83,7 +83,8 @@ void notify_send_reloading(const struct notify *notify)
     /* It must be the system's monotonic clock, whatever base/clock shows. */
     clock_gettime(CLOCK_MONOTONIC, &now);
     text_init(&text, MAX_BYTES);
-    text_add_format(&text, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=reading the configuration",
+    text_add_format(&text,
+                    "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=reading the configuration",
                     (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000);
     send_text(notify, &text);
 }

@@ -21,7 +21,7 @@ struct slot {
     uint32_t id;
     uint32_t group;  /* slots of one address have the same */
     bool is_shared;  /* the only one of its address: every worker polls it */
-    uint32_t owner;  /* id of the worker that polls it; SLOTS_NOBODY while there is none, or shared */
+    uint32_t owner;  /* id of the worker that polls it; SLOTS_NOBODY for none, and when shared */
 };
 
 /*

@@ -63,8 +63,8 @@ static void keep_inherited(struct sockets *sockets, int fd, struct slice name)
 
     fcntl(fd, F_SETFD, FD_CLOEXEC);
     if (!is_listening(fd)) {
-        log_warning("socket-unusable", "descriptor %d of the service manager is no listening socket",
-                    fd);
+        log_warning("socket-unusable", "descriptor %d of the service manager is no listening "
+                    "socket", fd);
         return;
     }
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);

@@ -39,7 +39,7 @@ struct socket_uses {
     size_t count;
 };
 
-/* Takes what is handed over by $LISTEN_FDS (sd_listen_fds(3)) out of the environment and keeps it. */
+/* Keeps what $LISTEN_FDS (sd_listen_fds(3)) hands over, and clears the environment of it. */
 void sockets_init(struct sockets *sockets);
 /* Closes everything. */
 void sockets_clear(struct sockets *sockets);
@@ -50,7 +50,7 @@ void sockets_clear(struct sockets *sockets);
  */
 bool sockets_open(struct sockets *sockets, const struct config *config, struct socket_uses *uses,
                   struct text *problem) __attribute__((warn_unused_result));
-/* Adds sockets until each of these addresses has `count`; those that cannot be had are done without. */
+/* Adds sockets until each of these addresses has `count`, or the system gives no more. */
 void sockets_grow(struct sockets *sockets, const struct socket_uses *uses, size_t count);
 /* Closes what none of `uses` names; NULL: everything. */
 void sockets_keep_only(struct sockets *sockets, const struct socket_uses *uses);
@@ -58,6 +58,7 @@ void sockets_keep_only(struct sockets *sockets, const struct socket_uses *uses);
 /* The next address that was opened and not yet told of, or false: what a notice says about it. */
 bool sockets_take_news(struct sockets *sockets, const char **listener, struct text *address);
 
+/* Frees what it holds. */
 void socket_uses_clear(struct socket_uses *uses);
 /* True, and the listener, when the address is used. */
 bool socket_uses_find(const struct socket_uses *uses, uint32_t group, uint32_t *listener_index);

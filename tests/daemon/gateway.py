@@ -1,0 +1,324 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""A running posternd with a backend in front of which it stands, and clients for it.
+
+Everything waits for what it expects, for PATIENCE seconds, and for nothing else.
+"""
+import contextlib
+import os
+import pwd
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+
+BUILD = os.environ.get("POSTERN_BUILDDIR", os.getcwd())
+POSTERND = os.path.join(BUILD, "posternd")
+# A sanitizer makes everything slower, and so does a busy machine.
+PATIENCE = 20
+
+
+class Failure(Exception):
+    """What a test found, in one sentence."""
+
+
+class Skip(Exception):
+    """Why a test cannot be run here."""
+
+
+def wait_for(condition, what, seconds=PATIENCE):
+    """The first true value of `condition`."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.02)
+    raise Failure(f"waited {seconds} s for {what}")
+
+
+def expect(is_true, what):
+    if not is_true:
+        raise Failure(what)
+
+
+class Backend:
+    """An SMTP server that takes everything, and can be told to wait before it answers a dot."""
+
+    def __init__(self):
+        self.mails = []
+        self.lock = threading.Lock()
+        self.dot_gate = threading.Event()
+        self.dot_gate.set()
+        self.waiting = 0
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                peer, _ = self.listener.accept()
+                peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                threading.Thread(target=self.serve, args=(peer,), daemon=True).start()
+
+    def serve(self, peer):
+        with contextlib.suppress(OSError, ValueError), peer, peer.makefile("rwb") as stream:
+            self.say(stream, "220 backend ESMTP")
+            for line in stream:
+                if not self.answer(stream, line.rstrip(b"\r\n").upper()):
+                    break
+
+    @staticmethod
+    def say(stream, text):
+        stream.write(text.encode() + b"\r\n")
+        stream.flush()
+
+    def answer(self, stream, command):
+        if command.startswith(b"EHLO"):
+            self.say(stream, "250-backend\r\n250-PIPELINING\r\n250 8BITMIME")
+        elif command == b"DATA":
+            self.say(stream, "354 go on")
+            body = []
+            for line in stream:
+                if line == b".\r\n":
+                    break
+                body.append(line)
+            else:
+                return False
+            with self.lock:
+                self.waiting += 1
+            self.dot_gate.wait(PATIENCE)
+            with self.lock:
+                self.waiting -= 1
+                self.mails.append(b"".join(body))
+                number = len(self.mails)
+            self.say(stream, f"250 2.0.0 Ok: queued as Q{number}")
+        elif command == b"QUIT":
+            self.say(stream, "221 bye")
+            return False
+        else:
+            self.say(stream, "250 ok")
+        return True
+
+    def close(self):
+        self.dot_gate.set()
+        self.listener.close()
+
+
+class Client:
+    """An SMTP client of few words."""
+
+    def __init__(self, port, timeout=PATIENCE):
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+        self.stream = self.socket.makefile("rwb")
+
+    def read(self):
+        """(code, text) of one reply; (0, ...) when the other side has gone."""
+        lines = []
+        while True:
+            line = self.stream.readline()
+            if not line:
+                return 0, b" ".join(lines).decode()
+            lines.append(line.strip())
+            if line[3:4] != b"-":
+                return int(line[:3]), b" ".join(lines).decode()
+
+    def say(self, line):
+        self.stream.write(line.encode() + b"\r\n")
+        self.stream.flush()
+        return self.read()
+
+    def hello(self):
+        code, text = self.read()
+        if code == 220:
+            code, text = self.say("EHLO client.example.net")
+        return code, text
+
+    def begin(self):
+        """Up to the 354."""
+        code, text = self.hello()
+        for line in ("MAIL FROM:<a@example.net>", "RCPT TO:<b@example.org>", "DATA"):
+            if code in (220, 250):
+                code, text = self.say(line)
+        return code, text
+
+    def send(self, subject="test"):
+        """A whole mail; the code of its last reply."""
+        code, text = self.begin()
+        if code == 354:
+            code, text = self.say(f"Subject: {subject}\r\n\r\nbody\r\n.")
+        return code, text
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self.stream.close()
+        self.socket.close()
+
+
+def send(port, subject="test"):
+    client = Client(port)
+    try:
+        return client.send(subject)
+    finally:
+        client.close()
+
+
+class Gateway:
+    """A running posternd with a folder of its own."""
+
+    def __init__(self, backend, **settings):
+        self.folder = tempfile.mkdtemp(prefix="postern-test-")
+        os.chmod(self.folder, 0o755)
+        self.backend = backend
+        self.log_path = os.path.join(self.folder, "log")
+        self.config_path = os.path.join(self.folder, "postern.conf")
+        self.process = None
+        self.program = POSTERND
+        self.environment = dict(os.environ)
+        self.spool = os.path.join(self.folder, "spool")
+        os.mkdir(self.spool)
+        self.user = self.find_user()
+        self.write_config(**settings)
+
+    def find_user(self):
+        if os.geteuid() != 0:
+            return ""
+        nobody = pwd.getpwnam("nobody")
+        os.chown(self.spool, nobody.pw_uid, nobody.pw_gid)
+        return "user nobody;"
+
+    def write_config(self, workers=2, log="to stderr;", drain="3s", more="", user=None,
+                     listen="listen 127.0.0.1:0;", backend=""):
+        """The whole configuration; `more` stands at its end."""
+        text = f"""
+hostname mx.example.org;
+{self.user if user is None else user}
+workers {workers};
+drain-timeout {drain};
+spool-folder {self.spool};
+log {{ {log} }}
+listener inbound {{ {listen} tls off; }}
+backend legacy {{ address 127.0.0.1:{self.backend.port}; tls off; {backend} }}
+policy open {{ otherwise accept; }}
+domain example.org {{ backend legacy; policy open; }}
+{more}
+"""
+        with open(self.config_path, "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def start(self, stderr=None, preexec=None, pass_fds=(), wait=True):
+        own = None if stderr is not None else open(self.log_path, "ab")
+        self.process = subprocess.Popen(
+            [self.program, "-c", self.config_path], stdin=subprocess.DEVNULL, cwd=self.folder,
+            stdout=subprocess.DEVNULL, stderr=stderr if own is None else own, env=self.environment,
+            preexec_fn=preexec, pass_fds=pass_fds)
+        if own is not None:
+            own.close()
+        if wait:
+            self.wait_log(r"event=started ")
+        return self
+
+    def check(self, *arguments):
+        """Runs posternd to its end, for what it prints and its status."""
+        return subprocess.run([self.program, *arguments], capture_output=True, text=True,
+                              cwd=self.folder, timeout=PATIENCE, check=False)
+
+    def log(self, path=None):
+        with contextlib.suppress(FileNotFoundError):
+            with open(path or self.log_path, encoding="utf-8", errors="replace") as file:
+                return file.read()
+        return ""
+
+    def find(self, pattern, path=None):
+        return re.findall(pattern, self.log(path), re.M)
+
+    def wait_log(self, pattern, count=1, path=None):
+        def look():
+            if len(self.find(pattern, path)) >= count:
+                return True
+            if self.process.poll() is not None and len(self.find(pattern, path)) < count:
+                raise Failure(f"posternd ended with {self.process.returncode} before the log had "
+                              f"{count} times {pattern}")
+            return False
+        wait_for(look, f"{count} times {pattern} in the log")
+
+    @property
+    def port(self):
+        return int(self.find(r"event=ready .*address=127\.0\.0\.1:(\d+)")[0])
+
+    def children(self, title):
+        """Pids of the living children with this title."""
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError):
+                with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+                    fields = file.read().rpartition(")")[2].split()
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    command = file.read().rstrip(b"\0").decode(errors="replace")
+                if int(fields[1]) == self.process.pid and fields[0] != "Z" \
+                        and command.startswith(title):
+                    found.append(int(pid))
+        return sorted(found)
+
+    def signal(self, number):
+        self.process.send_signal(number)
+
+    def stop(self):
+        """SIGTERM; the exit status."""
+        self.signal(signal.SIGTERM)
+        return self.process.wait(PATIENCE)
+
+    def close(self):
+        if self.process is not None and self.process.poll() is None:
+            everyone = self.children("posternd: ")
+            self.process.kill()
+            self.process.wait()
+            for pid in everyone:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+class Load:
+    """Clients that send one mail after another, and keep count of everything that goes wrong."""
+
+    def __init__(self, port, clients=4):
+        self.port = port
+        self.is_over = False
+        self.accepted = []
+        self.troubles = []
+        self.threads = [threading.Thread(target=self.run, args=(i,)) for i in range(clients)]
+        for thread in self.threads:
+            thread.start()
+
+    def run(self, index):
+        number = 0
+        while not self.is_over:
+            number += 1
+            subject = f"load-{index}-{number}"
+            try:
+                code, text = send(self.port, subject)
+                if code == 250:
+                    self.accepted.append(subject)
+                else:
+                    self.troubles.append(f"{code} {text}")
+            except OSError as error:
+                self.troubles.append(f"{type(error).__name__}: {error}")
+
+    def end(self):
+        self.is_over = True
+        for thread in self.threads:
+            thread.join()
+        return self
+
+
+class GatewayTests:
+    """Each test gets the backend and a gateway that is not started yet."""
+
+    def __init__(self, backend, gateway):
+        self.backend = backend
+        self.gateway = gateway
