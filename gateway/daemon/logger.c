@@ -35,6 +35,8 @@
 #define MAX_BATCHES_PER_TURN 32
 /* Lines of our own wait for their turn up to here. */
 #define OWN_MAX_BYTES (64u * 1024)
+/* How long lines are gathered before they are written; see on_wake. */
+#define GATHER_MS 5
 /* How long the last lines are tried for when everyone else has ended. */
 #define GIVE_UP_MS 5000
 
@@ -64,6 +66,7 @@ struct logger {
     size_t written;              /* bytes of it */
     struct ring *source;         /* to release when it is written; NULL for our own lines */
     struct loop_task step_task;
+    struct loop_timer gather_timer;  /* lines are coming; ends with a step */
     struct loop_timer give_up_timer;
 };
 
@@ -252,6 +255,10 @@ static void on_give_up(void *owner)
     loop_stop(logger->loop);
 }
 
+/*
+ * A writer wakes a reader once, and not again before the reader has found its ring empty. So lines
+ * are gathered for a moment: under load that saves workers and logger a system call for each mail.
+ */
 static void on_wake(void *owner)
 {
     struct logger *logger = owner;
@@ -259,7 +266,7 @@ static void on_wake(void *owner)
     ssize_t ignored = read(logger->wake_fd, &count, sizeof count);
 
     (void)ignored;
-    step(logger);
+    loop_timer_start(&logger->gather_timer, GATHER_MS);
 }
 
 /* ---- The channel. */
@@ -329,6 +336,7 @@ static void start(struct logger *logger, int take_wake_fd)
     text_init(&logger->batch, OWN_MAX_BYTES + LOG_RING_BATCH_BYTES);
     logger->loop = loop_new();
     loop_task_init(&logger->step_task, step, logger);
+    loop_timer_init(&logger->gather_timer, logger->loop, step, logger);
     loop_timer_init(&logger->give_up_timer, logger->loop, on_give_up, logger);
     logger->wake_fd = take_wake_fd;
     logger->wake = loop_watch_new(logger->loop, take_wake_fd, false, on_wake, logger);
