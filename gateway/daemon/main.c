@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -68,11 +69,16 @@ static int run_role(struct slice role)
 
 static int run_for_people(int argc, char **argv)
 {
+    static const struct option long_options[] = {
+        { "config", required_argument, NULL, 'c' }, { "debug", no_argument, NULL, 'd' },
+        { "test", no_argument, NULL, 't' },         { "version", no_argument, NULL, 'V' },
+        { "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 },
+    };
     struct master_options options = { .path = DEFAULT_PATH, .version = POSTERN_VERSION };
     bool is_check = false;
     int option;
 
-    while ((option = getopt(argc, argv, "c:dtVh")) != -1) {
+    while ((option = getopt_long(argc, argv, "c:dtVh", long_options, NULL)) != -1) {
         switch (option) {
         case 'c': options.path = optarg; break;
         case 'd': options.is_debug = true; break;
