@@ -17,6 +17,7 @@ postern_SOURCES = \
 postern_LDADD = libdaemon.a librecord.a libpolicy.a libconfig.a libevidence.a libsmtp.a $(NET_LIBS)
 
 dist_man_MANS += gateway/tools/postern.1
+EXTRA_DIST += README.md
 
 TESTS += tests/tools-cli/run.py
 
