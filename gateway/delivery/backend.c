@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * A backend of one worker; see backend.h. What it can do is learnt from a
- * connection opened for that at the start, again after `retry` while it fails,
- * and from every fresh connection afterwards.
+ * channel opened for that at the start, again after `retry` while it fails,
+ * and from every fresh channel afterwards.
  */
 #include "delivery/backend.h"
 
@@ -33,7 +33,7 @@ struct backend *backend_new(struct loop *loop, const struct config_backend *conf
                             struct tls_client *tls, struct spill *spill, const char *hostname)
 {
     struct backend *backend = mem_new(sizeof *backend);
-    struct connection_settings settings = {
+    struct channel_settings settings = {
         .loop = loop,
         .config = config,
         .tls = tls,
@@ -56,17 +56,17 @@ struct backend *backend_new(struct loop *loop, const struct config_backend *conf
 
 /* ---- Learning. */
 
-static void on_event(void *owner, struct connection *connection, enum client_event event)
+static void on_event(void *owner, struct channel *channel, enum client_event event)
 {
     /* It is given back at once and never talks to us. */
     (void)owner;
-    (void)connection;
+    (void)channel;
     (void)event;
 }
 
-static const struct connection_events learning_events = { .on_event = on_event };
+static const struct channel_events learning_events = { .on_event = on_event };
 
-static void on_learnt(void *owner, struct connection *connection, const struct answer *failure)
+static void on_learnt(void *owner, struct channel *channel, const struct answer *failure)
 {
     struct backend *backend = owner;
 
@@ -74,7 +74,7 @@ static void on_learnt(void *owner, struct connection *connection, const struct a
     if (failure != NULL)
         loop_timer_start(&backend->retry_timer, backend->config->retry_ms);
     else
-        pool_return(&backend->pool, &connection);
+        pool_return(&backend->pool, &channel);
 }
 
 static void learn(void *owner)

@@ -16,12 +16,12 @@
 #define READ_AHEAD_BYTES (256 * 1024)
 
 void content_init(struct content *content, struct spill *spill, const struct message *message,
-                  struct connection *connection, void (*on_read)(void *owner), void *owner)
+                  struct channel *channel, void (*on_read)(void *owner), void *owner)
 {
     *content = (struct content){
         .spill = spill,
         .message = message,
-        .connection = connection,
+        .channel = channel,
         .on_read = on_read,
         .owner = owner,
     };
@@ -50,14 +50,14 @@ static void start_read(struct content *content, const struct message_piece *piec
 /* Bytes that may be written now. */
 static size_t find_room(const struct content *content)
 {
-    size_t pending = connection_pending_output(content->connection);
+    size_t pending = channel_pending_output(content->channel);
 
     return pending < MAX_PENDING_BYTES ? MAX_PENDING_BYTES - pending : 0;
 }
 
 static void write_buffered(struct content *content, size_t room)
 {
-    connection_write_content(content->connection, slice_until(content->buffered, room));
+    channel_write_content(content->channel, slice_until(content->buffered, room));
     content->buffered = slice_from_offset(content->buffered, room);
 }
 
@@ -81,7 +81,7 @@ enum content_step content_step(struct content *content)
             piece = message_next_piece(content->message, &next, READ_AHEAD_BYTES);
             start_read(content, &piece);
         } else {
-            connection_write_content(content->connection, piece.bytes);
+            channel_write_content(content->channel, piece.bytes);
         }
         content->position = next;
     }

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The content of a message on its way to a backend: pieces in memory at once,
- * pieces on disk by reading ahead, never more than the connection can take.
+ * pieces on disk by reading ahead, never more than the channel can take.
  */
 #ifndef POSTERN_DELIVERY_CONTENT_H
 #define POSTERN_DELIVERY_CONTENT_H
 
 #include <stddef.h>
 
-#include "delivery/connection.h"
+#include "delivery/channel.h"
 #include "mail/message.h"
 #include "net/spill.h"
 
 enum content_step {
     CONTENT_STEP_WAIT,   /* for on_drained, or for the disk: on_read comes */
-    CONTENT_STEP_END,    /* all of it was given to the connection */
+    CONTENT_STEP_END,    /* all of it was given to the channel */
     CONTENT_STEP_FAILED, /* the disk did not give it back */
 };
 
@@ -22,7 +22,7 @@ struct content {
     /* Lent. */
     struct spill *spill;
     const struct message *message;
-    struct connection *connection;
+    struct channel *channel;
     void (*on_read)(void *owner);      /* the disk has answered: content_step again */
     void *owner;
     /* State. */
@@ -37,8 +37,8 @@ struct content {
 
 /* Before the first byte. */
 void content_init(struct content *content, struct spill *spill, const struct message *message,
-                  struct connection *connection, void (*on_read)(void *owner), void *owner);
-/* Gives as much as there is and as the connection takes. */
+                  struct channel *channel, void (*on_read)(void *owner), void *owner);
+/* Gives as much as there is and as the channel takes. */
 enum content_step content_step(struct content *content);
 /* Harmless when nothing was begun. */
 void content_clear(struct content *content);

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One attempt to hand over one transaction; see forward.h. In the order of its
- * life: start, a recipient (a connection, MAIL and RCPT), the hold, the delivery
+ * life: start, a recipient (a channel, MAIL and RCPT), the hold, the delivery
  * (replay, content, dot), the answers, cancel.
  *
  * Whatever is to be told is first kept and then told by a task of its own, so
  * that the owner is never called from within a call of its own, and may cancel
  * whenever it is told something.
  *
- * Up to an accepted MAIL another connection or address may take over: nothing
+ * Up to an accepted MAIL another channel or address may take over: nothing
  * has happened yet. From there on the answer is this backend's.
  */
 #include "delivery/forward.h"
@@ -22,13 +22,13 @@
 #include "smtp/command.h"
 
 enum forward_state {
-    FORWARD_STATE_IDLE,        /* no connection; the owner's next call ends it */
-    FORWARD_STATE_ACQUIRING,   /* a connection for the new recipient is awaited */
+    FORWARD_STATE_IDLE,        /* no channel; the owner's next call ends it */
+    FORWARD_STATE_ACQUIRING,   /* a channel for the new recipient is awaited */
     FORWARD_STATE_OPENING,     /* MAIL and RCPT are said; their replies end it */
     FORWARD_STATE_ANSWERING,   /* its answer is known and told by the task */
     FORWARD_STATE_OPEN,        /* the envelope is kept for the client, at most for `hold` */
-    FORWARD_STATE_REFUSED,     /* MAIL was refused: the answer to every recipient; no connection */
-    FORWARD_STATE_REACQUIRING, /* a connection for the whole envelope is awaited */
+    FORWARD_STATE_REFUSED,     /* MAIL was refused: the answer to every recipient; no channel */
+    FORWARD_STATE_REACQUIRING, /* a channel for the whole envelope is awaited */
     FORWARD_STATE_REPLAYING,   /* MAIL, RCPT and DATA are said; a refusal or the 354 ends it */
     FORWARD_STATE_STARTING,    /* DATA is said to an open envelope; its reply ends it */
     FORWARD_STATE_SENDING,     /* content goes out; its end ends it */
@@ -49,27 +49,27 @@ struct forward {
     enum forward_state state;
     enum forward_state after_answer;   /* where ANSWERING leads to */
     struct client_identity identity;
-    struct envelope opened;            /* recipients said on the connection, refused ones empty */
-    struct recipient wanted;           /* the new recipient while there is no connection */
+    struct envelope opened;            /* recipients said on the channel, refused ones empty */
+    struct recipient wanted;           /* the new recipient while there is no channel */
     size_t next_address;               /* the first that did not fail us */
-    bool is_fresh_needed;              /* a used connection failed us: the next one is new */
+    bool is_fresh_needed;              /* a used channel failed us: the next one is new */
     bool has_sent_dot;
     struct loop_task tell;
     struct loop_timer hold_timer;
     struct content content;
     /* In flight. */
     struct pool_request *request;      /* NULL when idle */
-    struct connection *connection;     /* NULL while there is none */
+    struct channel *channel;           /* NULL while there is none */
     /* Results. */
     struct answer result;
 };
 
 static void tell(void *owner);
 static void on_hold_due(void *owner);
-static void on_event(void *owner, struct connection *connection, enum client_event event);
+static void on_event(void *owner, struct channel *channel, enum client_event event);
 static void on_drained(void *owner);
 
-static const struct connection_events connection_events = {
+static const struct channel_events channel_events = {
     .on_event = on_event,
     .on_drained = on_drained,
 };
@@ -150,23 +150,23 @@ static void settle(struct forward *forward, enum forward_state after)
         conclude(forward);
 }
 
-/* Where we are with whom, and why a connection failed. */
+/* Where we are with whom, and why a channel failed. */
 static void describe(struct forward *forward, enum forward_class class)
 {
-    connection_describe(forward->connection, class, &forward->result);
+    channel_describe(forward->channel, class, &forward->result);
 }
 
 /* The same with the reply that has just come. */
 static void describe_reply(struct forward *forward)
 {
-    const struct client_dialogue *dialogue = &forward->connection->dialogue;
+    const struct client_dialogue *dialogue = &forward->channel->dialogue;
     const struct reply_parser *reply = &dialogue->replies;
 
     describe(forward, answer_classify(dialogue->answered, reply->code, reply->enhanced));
     answer_set_reply(&forward->result, reply);
 }
 
-/* ---- A connection. */
+/* ---- A channel. */
 
 static void forget_opened(struct forward *forward)
 {
@@ -175,18 +175,18 @@ static void forget_opened(struct forward *forward)
     forward->opened.recipient_count = 0;
 }
 
-static void return_connection(struct forward *forward)
+static void return_channel(struct forward *forward)
 {
     content_clear(&forward->content);
-    if (forward->connection != NULL)
-        pool_return(&forward->backend->pool, &forward->connection);
+    if (forward->channel != NULL)
+        pool_return(&forward->backend->pool, &forward->channel);
 }
 
-static void discard_connection(struct forward *forward)
+static void discard_channel(struct forward *forward)
 {
     content_clear(&forward->content);
-    if (forward->connection != NULL)
-        pool_discard(&forward->backend->pool, &forward->connection);
+    if (forward->channel != NULL)
+        pool_discard(&forward->backend->pool, &forward->channel);
 }
 
 /* XCLIENT, MAIL, and the new recipient or the whole envelope. */
@@ -210,11 +210,11 @@ static void start_mail(struct forward *forward)
         mail.size_bytes = forward->sender->has_size ? forward->sender->size_bytes : 0;
     }
     enter(forward, is_replay ? FORWARD_STATE_REPLAYING : FORWARD_STATE_OPENING);
-    if (connection_start_mail(forward->connection, &mail) == CLIENT_EVENT_LACKS)
-        on_event(forward, forward->connection, CLIENT_EVENT_LACKS);
+    if (channel_start_mail(forward->channel, &mail) == CLIENT_EVENT_LACKS)
+        on_event(forward, forward->channel, CLIENT_EVENT_LACKS);
 }
 
-static void on_connection(void *owner, struct connection *connection, const struct answer *failure)
+static void on_channel(void *owner, struct channel *channel, const struct answer *failure)
 {
     struct forward *forward = owner;
 
@@ -224,7 +224,7 @@ static void on_connection(void *owner, struct connection *connection, const stru
         settle(forward, FORWARD_STATE_IDLE);
         return;
     }
-    forward->connection = connection;
+    forward->channel = channel;
     start_mail(forward);
 }
 
@@ -234,36 +234,36 @@ static void acquire(struct forward *forward)
     struct pool *pool = &forward->backend->pool;
 
     if (!forward->is_fresh_needed)
-        forward->connection = pool_take(pool, &connection_events, forward);
-    if (forward->connection != NULL) {
+        forward->channel = pool_take(pool, &channel_events, forward);
+    if (forward->channel != NULL) {
         start_mail(forward);
         return;
     }
     enter(forward, forward->envelope != NULL ? FORWARD_STATE_REACQUIRING
                                              : FORWARD_STATE_ACQUIRING);
     forward->request = pool_request_start(pool, forward->is_fresh_needed, forward->next_address,
-                                          &connection_events, on_connection, forward);
+                                          &channel_events, on_channel, forward);
 }
 
 /*
- * The connection failed before MAIL was accepted. One that was used before may have grown old: a
+ * The channel failed before MAIL was accepted. One that was used before may have grown old: a
  * fresh one takes its place, once. A fresh one says something of its address: the next is tried.
  */
-static void replace_connection(struct forward *forward)
+static void replace_channel(struct forward *forward)
 {
-    struct connection *connection = forward->connection;
-    bool was_used = connection->handed_out > 1 || connection->dialogue.mails_accepted > 0;
+    struct channel *channel = forward->channel;
+    bool was_used = channel->handed_out > 1 || channel->dialogue.mails_accepted > 0;
 
     if (!was_used) {
         describe(forward, FORWARD_UNREACHABLE);
-        addresses_note_failure(&forward->backend->pool.addresses, connection->address_index,
+        addresses_note_failure(&forward->backend->pool.addresses, channel->address_index,
                                loop_now_ms(forward->backend->loop), &forward->result);
-        forward->next_address = connection->address_index + 1;
+        forward->next_address = channel->address_index + 1;
     }
     forward->is_fresh_needed = true;
     if (forward->envelope == NULL)
         recipient_copy(&forward->wanted, &forward->opened.recipients[0]);
-    discard_connection(forward);
+    discard_channel(forward);
     acquire(forward);
 }
 
@@ -279,7 +279,7 @@ void forward_add_recipient(struct forward *forward, const struct recipient *reci
         loop_timer_cancel(&forward->hold_timer);
         envelope_add_recipient(&forward->opened, recipient);
         enter(forward, FORWARD_STATE_OPENING);
-        connection_add_recipients(forward->connection);
+        channel_add_recipients(forward->channel);
         return;
     }
     assert(forward->state == FORWARD_STATE_IDLE);
@@ -294,7 +294,7 @@ static void on_hold_due(void *owner)
 {
     struct forward *forward = owner;
 
-    return_connection(forward);
+    return_channel(forward);
     forget_opened(forward);
     enter(forward, FORWARD_STATE_IDLE);
 }
@@ -306,12 +306,12 @@ static void on_recipient(struct forward *forward)
     describe_reply(forward);
     if (forward->result.public.class != FORWARD_OK)
         recipient_clear(&forward->opened.recipients[index]);
-    if (forward->connection->dialogue.state == CLIENT_STATE_ENVELOPE) {
+    if (forward->channel->dialogue.state == CLIENT_STATE_ENVELOPE) {
         answer_recipient(forward, FORWARD_STATE_OPEN);
         return;
     }
     /* 421: the backend takes its leave, and its envelope with it. */
-    discard_connection(forward);
+    discard_channel(forward);
     forget_opened(forward);
     answer_recipient(forward, FORWARD_STATE_IDLE);
 }
@@ -319,25 +319,25 @@ static void on_recipient(struct forward *forward)
 /* MAIL or XCLIENT was refused, which nothing that the client does can change. */
 static void on_mail_refused(struct forward *forward)
 {
-    bool is_client_refused = forward->connection->dialogue.answered != CLIENT_STATE_MAIL;
+    bool is_client_refused = forward->channel->dialogue.answered != CLIENT_STATE_MAIL;
 
     describe_reply(forward);
     if (is_client_refused)
-        discard_connection(forward);
+        discard_channel(forward);
     else
-        return_connection(forward);
+        return_channel(forward);
     forget_opened(forward);
     settle(forward, FORWARD_STATE_REFUSED);
 }
 
 static void on_lacking(struct forward *forward)
 {
-    bool is_8bit = forward->connection->dialogue.lacking == SERVER_8BITMIME;
+    bool is_8bit = forward->channel->dialogue.lacking == SERVER_8BITMIME;
 
     describe(forward, is_8bit ? FORWARD_NEEDS_8BITMIME : FORWARD_NEEDS_SMTPUTF8);
     answer_set_detail(&forward->result, "the backend does not offer %s",
                       is_8bit ? "8BITMIME" : "SMTPUTF8");
-    return_connection(forward);
+    return_channel(forward);
     forget_opened(forward);
     settle(forward, FORWARD_STATE_REFUSED);
 }
@@ -379,7 +379,7 @@ void forward_deliver(struct forward *forward, const struct envelope *envelope,
     forward->next_address = 0;
     if (is_open && is_opened(forward)) {
         enter(forward, FORWARD_STATE_STARTING);
-        connection_start_content(forward->connection);
+        channel_start_content(forward->channel);
     } else if (is_open) {
         start_mail(forward);
     } else {
@@ -395,7 +395,7 @@ static void on_replayed_recipient(struct forward *forward)
         return;
     forward->result.public.class = FORWARD_DEFERRED;
     answer_set_detail(&forward->result, "a recipient was refused when the envelope was replayed");
-    discard_connection(forward);
+    discard_channel(forward);
     conclude(forward);
 }
 
@@ -406,13 +406,13 @@ static void send_dot(struct forward *forward)
     if (events->may_send_dot != NULL && !events->may_send_dot(forward->owner)) {
         describe(forward, FORWARD_WITHDRAWN);
         answer_set_detail(&forward->result, "withdrawn before the dot");
-        discard_connection(forward);
+        discard_channel(forward);
         conclude(forward);
         return;
     }
     forward->has_sent_dot = true;
     enter(forward, FORWARD_STATE_FINISHING);
-    connection_end_content(forward->connection);
+    channel_end_content(forward->channel);
 }
 
 static void send_content(void *owner)
@@ -428,7 +428,7 @@ static void send_content(void *owner)
     case CONTENT_STEP_FAILED:
         describe(forward, FORWARD_BROKEN);
         answer_set_detail(&forward->result, "the message could not be read from the spool");
-        discard_connection(forward);
+        discard_channel(forward);
         conclude(forward);
         break;
     }
@@ -438,7 +438,7 @@ static void start_content(struct forward *forward)
 {
     enter(forward, FORWARD_STATE_SENDING);
     content_init(&forward->content, forward->backend->spill, forward->message,
-                 forward->connection, send_content, forward);
+                 forward->channel, send_content, forward);
     send_content(forward);
 }
 
@@ -454,17 +454,17 @@ static void on_drained(void *owner)
 static void on_outcome(struct forward *forward)
 {
     describe_reply(forward);
-    return_connection(forward);
+    return_channel(forward);
     conclude(forward);
 }
 
-/* ---- What the connection tells. */
+/* ---- What the channel tells. */
 
 /* While the envelope was kept: it will be replayed. */
 static void on_envelope_lost(struct forward *forward)
 {
     loop_timer_cancel(&forward->hold_timer);
-    discard_connection(forward);
+    discard_channel(forward);
     forget_opened(forward);
     if (forward->state == FORWARD_STATE_ANSWERING)
         forward->after_answer = FORWARD_STATE_IDLE;
@@ -481,21 +481,21 @@ static void on_failed(struct forward *forward)
         on_envelope_lost(forward);
         return;
     }
-    if (is_asking && !forward->connection->dialogue.is_mail_accepted) {
-        replace_connection(forward);
+    if (is_asking && !forward->channel->dialogue.is_mail_accepted) {
+        replace_channel(forward);
         return;
     }
     describe(forward, forward->has_sent_dot ? FORWARD_LOST : FORWARD_BROKEN);
-    discard_connection(forward);
+    discard_channel(forward);
     forget_opened(forward);
     settle(forward, FORWARD_STATE_IDLE);
 }
 
-static void on_event(void *owner, struct connection *connection, enum client_event event)
+static void on_event(void *owner, struct channel *channel, enum client_event event)
 {
     struct forward *forward = owner;
-    bool is_data_refused = connection->dialogue.answered == CLIENT_STATE_DATA
-                           || connection->dialogue.answered == CLIENT_STATE_CONTENT;
+    bool is_data_refused = channel->dialogue.answered == CLIENT_STATE_DATA
+                           || channel->dialogue.answered == CLIENT_STATE_CONTENT;
 
     switch (event) {
     case CLIENT_EVENT_LACKS:
@@ -546,7 +546,7 @@ void forward_cancel(struct forward **handle)
     loop_task_cancel(&forward->tell);
     loop_timer_cancel(&forward->hold_timer);
     pool_request_cancel(&forward->request);
-    return_connection(forward);
+    return_channel(forward);
     envelope_clear(&forward->opened);
     recipient_clear(&forward->wanted);
     answer_clear(&forward->result);

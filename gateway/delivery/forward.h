@@ -6,7 +6,7 @@
  *   forward_start            nothing is sent yet
  *   forward_add_recipient    connection, MAIL and RCPT on the way; on_recipient
  *   ...                      one at a time, in the client's order
- *   forward_deliver          envelope replayed if it was let go; DATA or BDAT,
+ *   forward_deliver          envelope replayed if it was let go; DATA,
  *                            content, dot; on_outcome
  *   forward_cancel           at any time
  *
@@ -63,7 +63,7 @@ struct forward_events {
     void (*on_outcome)(void *owner, const struct forward_answer *answer);
     /*
      * A question, not an event, and the one call that comes while the forward works: asked once, at
-     * the last moment before the dot (or BDAT LAST) is given to the stream, so that a client that
+     * the last moment before the dot is given to the stream, so that a client that
      * left meanwhile causes no delivery. The owner only answers and calls nothing here. NULL: yes.
      */
     bool (*may_send_dot)(void *owner);

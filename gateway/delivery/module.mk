@@ -4,7 +4,7 @@ noinst_LIBRARIES += libdelivery.a
 libdelivery_a_SOURCES = \
 	gateway/delivery/answer.c gateway/delivery/answer.h \
 	gateway/delivery/addresses.c gateway/delivery/addresses.h \
-	gateway/delivery/connection.c gateway/delivery/connection.h \
+	gateway/delivery/channel.c gateway/delivery/channel.h \
 	gateway/delivery/pool.c gateway/delivery/pool.h \
 	gateway/delivery/backend.c gateway/delivery/backend.h gateway/delivery/backend_internal.h \
 	gateway/delivery/content.c gateway/delivery/content.h \

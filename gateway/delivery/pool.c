@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The pool of connections; see pool.h. Everything that could help somebody who
+ * The pool of channels; see pool.h. Everything that could help somebody who
  * waits ends in the task `serve`, which looks at the queue from its front: so
  * nothing is given out from within anybody's call, and first come is first served.
  */
@@ -10,7 +10,7 @@
 
 #include "base/memory.h"
 
-/* Refusals after which a server may slow us down or remember us: such a connection is closed. */
+/* Refusals after which a server may slow us down or remember us: such a channel is closed. */
 #define MAX_REFUSALS 2
 
 struct pool_request {
@@ -18,30 +18,30 @@ struct pool_request {
     struct pool *pool;
     bool is_fresh;
     /* Lent by the owner. */
-    const struct connection_events *events;
+    const struct channel_events *events;
     pool_done_fn done;
     void *owner;
     /* State. */
     struct list_link link;         /* in pool->waiting or pool->opening */
     size_t next_address;           /* the first that was not tried */
-    struct connection *connection; /* in setup; NULL while waiting */
+    struct channel *channel;       /* in setup; NULL while waiting */
     struct loop_timer wait_timer;
-    uint64_t wait_until_ms;        /* when it gives up, unless its connection is in setup then */
+    uint64_t wait_until_ms;        /* when it gives up, unless its channel is in setup then */
 };
 
 static void serve(void *owner);
 static void on_wait_due(void *owner);
 static void start_waiting(struct pool_request *request);
-static void end_request(struct pool_request *request, struct connection *connection,
+static void end_request(struct pool_request *request, struct channel *channel,
                         const struct answer *failure);
-static void on_setup_event(void *owner, struct connection *connection, enum client_event event);
-static void on_kept_event(void *owner, struct connection *connection, enum client_event event);
+static void on_setup_event(void *owner, struct channel *channel, enum client_event event);
+static void on_kept_event(void *owner, struct channel *channel, enum client_event event);
 
-/* Of a connection whose owner is a request, and of one whose owner is the pool. */
-static const struct connection_events setup_events = { .on_event = on_setup_event };
-static const struct connection_events kept_events = { .on_event = on_kept_event };
+/* Of a channel whose owner is a request, and of one whose owner is the pool. */
+static const struct channel_events setup_events = { .on_event = on_setup_event };
+static const struct channel_events kept_events = { .on_event = on_kept_event };
 
-void pool_init(struct pool *pool, const struct connection_settings *settings)
+void pool_init(struct pool *pool, const struct channel_settings *settings)
 {
     *pool = (struct pool){ .settings = *settings };
     addresses_init(&pool->addresses, settings->config);
@@ -60,174 +60,174 @@ static void wake(struct pool *pool)
 
 static void count_out(struct pool *pool)
 {
-    assert(pool->connection_count > 0);
-    pool->connection_count--;
+    assert(pool->channel_count > 0);
+    pool->channel_count--;
     wake(pool);
 }
 
-static void finish_connection(struct pool *pool, struct connection *connection)
+static void finish_channel(struct pool *pool, struct channel *channel)
 {
-    connection_finish(&connection);
+    channel_finish(&channel);
     count_out(pool);
 }
 
-void pool_discard(struct pool *pool, struct connection **take_connection)
+void pool_discard(struct pool *pool, struct channel **take_channel)
 {
-    connection_free(take_connection);
+    channel_free(take_channel);
     count_out(pool);
 }
 
-/* ---- Idle connections. They are the pool's: their owner is the pool. */
+/* ---- Idle channels. They are the pool's: their owner is the pool. */
 
-static struct connection *take_idle(struct pool *pool)
+static struct channel *take_idle(struct pool *pool)
 {
     struct list_link *link = list_take_first(&pool->idle);
-    struct connection *connection;
+    struct channel *channel;
 
     if (link == NULL)
         return NULL;
-    connection = LIST_OWNER(link, struct connection, link);
+    channel = LIST_OWNER(link, struct channel, link);
     pool->idle_count--;
-    loop_timer_cancel(&connection->idle_timer);
-    return connection;
+    loop_timer_cancel(&channel->idle_timer);
+    return channel;
 }
 
 /* The one that was idle longest makes room. */
 static void close_oldest(struct pool *pool)
 {
-    struct connection *connection = LIST_OWNER(pool->idle.previous, struct connection, link);
+    struct channel *channel = LIST_OWNER(pool->idle.previous, struct channel, link);
 
-    list_remove(&connection->link);
+    list_remove(&channel->link);
     pool->idle_count--;
-    finish_connection(pool, connection);
+    finish_channel(pool, channel);
 }
 
 static void on_idle_due(void *owner)
 {
-    struct connection *connection = owner;
-    struct pool *pool = connection->owner;
+    struct channel *channel = owner;
+    struct pool *pool = channel->owner;
 
-    list_remove(&connection->link);
+    list_remove(&channel->link);
     pool->idle_count--;
-    finish_connection(pool, connection);
+    finish_channel(pool, channel);
 }
 
-static void make_idle(struct pool *pool, struct connection *connection)
+static void make_idle(struct pool *pool, struct channel *channel)
 {
     if (pool->is_draining || pool->settings.config->max_idle == 0) {
-        finish_connection(pool, connection);
+        finish_channel(pool, channel);
         return;
     }
-    list_remove(&connection->link);
-    list_add_first(&pool->idle, &connection->link);
+    list_remove(&channel->link);
+    list_add_first(&pool->idle, &channel->link);
     pool->idle_count++;
-    loop_timer_init(&connection->idle_timer, pool->settings.loop, on_idle_due, connection);
-    loop_timer_start(&connection->idle_timer, pool->settings.config->idle_timeout_ms);
+    loop_timer_init(&channel->idle_timer, pool->settings.loop, on_idle_due, channel);
+    loop_timer_start(&channel->idle_timer, pool->settings.config->idle_timeout_ms);
     if (pool->idle_count > pool->settings.config->max_idle)
         close_oldest(pool);
     wake(pool);
 }
 
-static void hand_out(struct connection *connection, const struct connection_events *events,
+static void hand_out(struct channel *channel, const struct channel_events *events,
                      void *owner)
 {
-    connection->handed_out++;
-    connection_set_owner(connection, events, owner);
+    channel->handed_out++;
+    channel_set_owner(channel, events, owner);
 }
 
-struct connection *pool_take(struct pool *pool, const struct connection_events *events,
-                             void *owner)
+struct channel *pool_take(struct pool *pool, const struct channel_events *events,
+                          void *owner)
 {
-    struct connection *connection =
+    struct channel *channel =
         list_is_empty(&pool->waiting) ? take_idle(pool) : NULL;
 
-    if (connection != NULL)
-        hand_out(connection, events, owner);
-    return connection;
+    if (channel != NULL)
+        hand_out(channel, events, owner);
+    return channel;
 }
 
-static bool is_worth_keeping(const struct pool *pool, const struct connection *connection)
+static bool is_worth_keeping(const struct pool *pool, const struct channel *channel)
 {
-    return !pool->is_draining && connection->handed_out < pool->settings.config->max_transactions
-           && connection->dialogue.refusals <= MAX_REFUSALS;
+    return !pool->is_draining && channel->handed_out < pool->settings.config->max_transactions
+           && channel->dialogue.refusals <= MAX_REFUSALS;
 }
 
-void pool_return(struct pool *pool, struct connection **take_connection)
+void pool_return(struct pool *pool, struct channel **take_channel)
 {
-    struct connection *connection = *take_connection;
+    struct channel *channel = *take_channel;
 
-    *take_connection = NULL;
-    if (!connection_can_reset(connection)) {
-        pool_discard(pool, &connection);
+    *take_channel = NULL;
+    if (!channel_can_reset(channel)) {
+        pool_discard(pool, &channel);
         return;
     }
-    if (!is_worth_keeping(pool, connection)) {
-        finish_connection(pool, connection);
+    if (!is_worth_keeping(pool, channel)) {
+        finish_channel(pool, channel);
         return;
     }
-    connection_set_owner(connection, &kept_events, pool);
-    connection_reset(connection);
-    if (connection->dialogue.state == CLIENT_STATE_READY)
-        make_idle(pool, connection);
+    channel_set_owner(channel, &kept_events, pool);
+    channel_reset(channel);
+    if (channel->dialogue.state == CLIENT_STATE_READY)
+        make_idle(pool, channel);
     else
-        list_add_last(&pool->kept, &connection->link);
+        list_add_last(&pool->kept, &channel->link);
 }
 
 /* ---- Connections in setup. */
 
 /* A fresh one has told what the backend can do. */
-static void note_ready(struct pool *pool, const struct connection *connection)
+static void note_ready(struct pool *pool, const struct channel *channel)
 {
-    addresses_note_success(&pool->addresses, connection->address_index);
-    pool->offer = connection->dialogue.offer;
+    addresses_note_success(&pool->addresses, channel->address_index);
+    pool->offer = channel->dialogue.offer;
     pool->is_known = true;
 }
 
-static void note_failed(struct pool *pool, const struct connection *connection)
+static void note_failed(struct pool *pool, const struct channel *channel)
 {
     struct answer failure;
 
     answer_init(&failure);
-    connection_describe(connection, FORWARD_UNREACHABLE, &failure);
-    addresses_note_failure(&pool->addresses, connection->address_index,
+    channel_describe(channel, FORWARD_UNREACHABLE, &failure);
+    addresses_note_failure(&pool->addresses, channel->address_index,
                            loop_now_ms(pool->settings.loop), &failure);
     answer_clear(&failure);
 }
 
-/* A connection of the pool's own: at reset, idle, or in setup for somebody who left. */
-static void on_kept_event(void *owner, struct connection *connection, enum client_event event)
+/* A channel of the pool's own: at reset, idle, or in setup for somebody who left. */
+static void on_kept_event(void *owner, struct channel *channel, enum client_event event)
 {
     struct pool *pool = owner;
-    bool is_in_setup = connection->handed_out == 0;
+    bool is_in_setup = channel->handed_out == 0;
 
     if (event == CLIENT_EVENT_READY) {
         if (is_in_setup)
-            note_ready(pool, connection);
-        make_idle(pool, connection);
+            note_ready(pool, channel);
+        make_idle(pool, channel);
         return;
     }
     if (is_in_setup)
-        note_failed(pool, connection);
-    if (loop_timer_is_set(&connection->idle_timer))
+        note_failed(pool, channel);
+    if (loop_timer_is_set(&channel->idle_timer))
         pool->idle_count--;
-    pool_discard(pool, &connection);
+    pool_discard(pool, &channel);
 }
 
-static void on_setup_event(void *owner, struct connection *connection, enum client_event event)
+static void on_setup_event(void *owner, struct channel *channel, enum client_event event)
 {
     struct pool_request *request = owner;
     struct pool *pool = request->pool;
 
     if (event == CLIENT_EVENT_READY) {
-        note_ready(pool, connection);
-        end_request(request, connection, NULL);
+        note_ready(pool, channel);
+        end_request(request, channel, NULL);
         return;
     }
-    note_failed(pool, connection);
-    request->connection = NULL;
+    note_failed(pool, channel);
+    request->channel = NULL;
     list_remove(&request->link);
     start_waiting(request);
-    pool_discard(pool, &connection);
+    pool_discard(pool, &channel);
 }
 
 /* ---- Requests. */
@@ -248,7 +248,7 @@ static void start_waiting(struct pool_request *request)
 }
 
 struct pool_request *pool_request_start(struct pool *pool, bool is_fresh, size_t first_address,
-                                        const struct connection_events *events, pool_done_fn done,
+                                        const struct channel_events *events, pool_done_fn done,
                                         void *owner)
 {
     struct pool_request *request = mem_new(sizeof *request);
@@ -273,16 +273,16 @@ static void free_request(struct pool_request *request)
     mem_free(request);
 }
 
-static void end_request(struct pool_request *request, struct connection *connection,
+static void end_request(struct pool_request *request, struct channel *channel,
                         const struct answer *failure)
 {
     pool_done_fn done = request->done;
     void *owner = request->owner;
 
-    if (connection != NULL)
-        hand_out(connection, request->events, owner);
+    if (channel != NULL)
+        hand_out(channel, request->events, owner);
     free_request(request);
-    done(owner, connection, failure);
+    done(owner, channel, failure);
 }
 
 static void on_wait_due(void *owner)
@@ -292,7 +292,7 @@ static void on_wait_due(void *owner)
 
     answer_init(&failure);
     answer_reset(&failure, FORWARD_BUSY);
-    answer_set_detail(&failure, "all %zu connections are in use", request->pool->connection_count);
+    answer_set_detail(&failure, "all %zu connections are in use", request->pool->channel_count);
     end_request(request, NULL, &failure);
     answer_clear(&failure);
 }
@@ -304,9 +304,9 @@ void pool_request_cancel(struct pool_request **handle)
     *handle = NULL;
     if (request == NULL)
         return;
-    if (request->connection != NULL) {
-        connection_set_owner(request->connection, &kept_events, request->pool);
-        list_add_last(&request->pool->kept, &request->connection->link);
+    if (request->channel != NULL) {
+        channel_set_owner(request->channel, &kept_events, request->pool);
+        list_add_last(&request->pool->kept, &request->channel->link);
     }
     wake(request->pool);
     free_request(request);
@@ -314,17 +314,17 @@ void pool_request_cancel(struct pool_request **handle)
 
 /* ---- Serving. */
 
-static void open_connection(struct pool *pool, struct pool_request *request, size_t address_index)
+static void open_channel(struct pool *pool, struct pool_request *request, size_t address_index)
 {
     request->next_address = address_index + 1;
     loop_timer_cancel(&request->wait_timer);
     list_remove(&request->link);
     list_add_last(&pool->opening, &request->link);
-    pool->connection_count++;
-    request->connection = connection_new(&pool->settings, address_index, &setup_events, request);
+    pool->channel_count++;
+    request->channel = channel_new(&pool->settings, address_index, &setup_events, request);
 }
 
-/* Every address has failed or is left alone, and no connection is left. */
+/* Every address has failed or is left alone, and no channel is left. */
 static void fail_request(struct pool *pool, struct pool_request *request)
 {
     struct answer failure;
@@ -339,27 +339,27 @@ static void fail_request(struct pool *pool, struct pool_request *request)
 static bool serve_request(struct pool *pool, struct pool_request *request)
 {
     const struct config_backend *config = pool->settings.config;
-    struct connection *connection = request->is_fresh ? NULL : take_idle(pool);
+    struct channel *channel = request->is_fresh ? NULL : take_idle(pool);
     size_t address_index;
 
-    if (connection != NULL) {
-        end_request(request, connection, NULL);
+    if (channel != NULL) {
+        end_request(request, channel, NULL);
         return true;
     }
     address_index = addresses_find(&pool->addresses, request->next_address,
                                    loop_now_ms(pool->settings.loop));
     if (address_index == config->address_count) {
         /* One that is in use now will do as well: a backend may refuse any more of them. */
-        if (!request->is_fresh && pool->connection_count > 0)
+        if (!request->is_fresh && pool->channel_count > 0)
             return false;
         fail_request(pool, request);
         return true;
     }
-    if (pool->connection_count >= config->max_connections && pool->idle_count > 0)
+    if (pool->channel_count >= config->max_connections && pool->idle_count > 0)
         close_oldest(pool);
-    if (pool->connection_count >= config->max_connections)
+    if (pool->channel_count >= config->max_connections)
         return false;
-    open_connection(pool, request, address_index);
+    open_channel(pool, request, address_index);
     return true;
 }
 
@@ -393,11 +393,11 @@ void pool_clear(struct pool *pool)
     assert(list_is_empty(&pool->waiting) && list_is_empty(&pool->opening));
     close_idle(pool);
     while ((link = list_take_first(&pool->kept)) != NULL) {
-        struct connection *connection = LIST_OWNER(link, struct connection, link);
+        struct channel *channel = LIST_OWNER(link, struct channel, link);
 
-        pool_discard(pool, &connection);
+        pool_discard(pool, &channel);
     }
-    assert(pool->connection_count == 0);
+    assert(pool->channel_count == 0);
     loop_task_cancel(&pool->serve);
     addresses_clear(&pool->addresses);
 }

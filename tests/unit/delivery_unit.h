@@ -23,8 +23,8 @@
 
 /*
  * `verb` is the first word of a command, "greeting", "content" (at its first byte) or "." (the end
- * of data). The reply may be or end in an action: !close, !stall (read and say no more), !drip (a byte
- * every 5 ms), !endless (a reply without end).
+ * of data). The reply may be or end in an action: !close, !stall (read and say no more), !drip (a
+ * byte every 5 ms), !endless (a reply without end).
  */
 struct rule {
     const char *verb;
