@@ -30,4 +30,9 @@ posternd_SOURCES = gateway/daemon/main.c
 posternd_CPPFLAGS = $(AM_CPPFLAGS) -DPOSTERN_VERSION=\"$(VERSION)\"
 posternd_LDADD = $(DAEMON_LIBS)
 
+UNIT_TESTS += unit-daemon
+unit_daemon_SOURCES = tests/unit/daemon_test.c tests/unit/unit.h
+unit_daemon_LDADD = $(DAEMON_LIBS) $(CHECK_LIBS)
+
+# Whole processes from outside: starts.py, lives.py and logs.py beside it.
 TESTS += tests/daemon/run

@@ -43,7 +43,7 @@ struct ring_slot {
 
 struct log_ring_slot {
     struct ring_slot *shared;
-    size_t max_bytes;       /* set aside; 0 while free */
+    size_t max_bytes;       /* set aside */
 };
 
 struct log_ring_writer {
@@ -55,7 +55,8 @@ struct log_ring_writer {
     size_t reserved_bytes;  /* set aside for open reservations */
     int wake_fd;
     struct log_ring_slot *handles; /* one for each slot */
-    size_t next_slot;       /* where the search for a free one begins */
+    struct log_ring_slot **free_slots; /* a stack: memory that was used before is used again */
+    size_t free_count;
 };
 
 struct log_ring_reader {
@@ -105,8 +106,12 @@ struct log_ring_writer *log_ring_writer_new(void *memory, size_t ring_bytes, siz
     writer->slot_count = slot_count;
     writer->wake_fd = wake_fd;
     writer->handles = mem_new_array(slot_count, sizeof(*writer->handles));
-    for (size_t i = 0; i < slot_count; i++)
+    writer->free_slots = mem_new_array(slot_count, sizeof(*writer->free_slots));
+    for (size_t i = 0; i < slot_count; i++) {
         writer->handles[i].shared = &writer->slots[i];
+        writer->free_slots[slot_count - i - 1] = &writer->handles[i];
+    }
+    writer->free_count = slot_count;
     return writer;
 }
 
@@ -115,6 +120,7 @@ void log_ring_writer_free(struct log_ring_writer **writer)
     if (*writer == NULL)
         return;
     mem_free((*writer)->handles);
+    mem_free((*writer)->free_slots);
     mem_free(*writer);
     *writer = NULL;
 }
@@ -168,19 +174,6 @@ bool log_ring_write(struct log_ring_writer *writer, struct slice lines)
     return true;
 }
 
-static struct log_ring_slot *find_free_slot(struct log_ring_writer *writer)
-{
-    for (size_t i = 0; i < writer->slot_count; i++) {
-        size_t index = (writer->next_slot + i) % writer->slot_count;
-
-        if (writer->handles[index].max_bytes == 0) {
-            writer->next_slot = index + 1;
-            return &writer->handles[index];
-        }
-    }
-    return NULL;
-}
-
 /* As many whole lines as `max_bytes` hold; of a longer line its beginning. */
 static struct slice cut_to_lines(struct slice lines, size_t max_bytes)
 {
@@ -195,11 +188,9 @@ struct log_ring_slot *log_ring_reserve(struct log_ring_writer *writer, struct sl
 {
     struct log_ring_slot *slot;
 
-    if (max_bytes > free_bytes(writer))
+    if (writer->free_count == 0 || max_bytes > free_bytes(writer))
         return NULL;
-    slot = find_free_slot(writer);
-    if (slot == NULL)
-        return NULL;
+    slot = writer->free_slots[--writer->free_count];
     slot->max_bytes = max_bytes;
     writer->reserved_bytes += max_bytes;
     if_lost = cut_to_lines(if_lost, sizeof slot->shared->if_lost);
@@ -218,10 +209,10 @@ void log_ring_commit(struct log_ring_writer *writer, struct log_ring_slot **hand
 
     lines = cut_to_lines(lines, slot->max_bytes);
     writer->reserved_bytes -= slot->max_bytes;
-    slot->max_bytes = 0;
     atomic_store(&slot->shared->end, head + lines.length);
     publish(writer, lines);
     atomic_store_explicit(&slot->shared->state, SLOT_FREE, memory_order_release);
+    writer->free_slots[writer->free_count++] = slot;
     *handle = NULL;
 }
 

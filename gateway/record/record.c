@@ -44,7 +44,7 @@ static void begin_key(struct printer *printer, const char *key)
     printer->has_key = true;
 }
 
-/* Escapes as much of `value` as `max_bytes` hold, never half an escape: a ceiling within the text's. */
+/* Escapes as much of `value` as `max_bytes` hold, never half an escape. */
 static void add_escaped(struct text *out, struct slice value, size_t max_bytes,
                         void (*escape)(struct text *out, struct slice bytes))
 {
