@@ -284,6 +284,13 @@ static void on_recipient(void *owner, const struct reply *reply)
     text_clear(&out);
 }
 
+static bool client_has_left(void *owner)
+{
+    struct session *session = owner;
+
+    return session->is_lost || session->events->client_has_left(session->owner);
+}
+
 static void on_final(void *owner, const struct reply *overall, const struct reply *each,
                      size_t count)
 {
@@ -291,11 +298,12 @@ static void on_final(void *owner, const struct reply *overall, const struct repl
     struct text out;
 
     text_init(&out, REPLY_MAX_BYTES * (count + 2));
-    if (session->is_lost)
+    /* Of a success the owner wants to know: the client will send the mail again. */
+    if (session->is_lost || (reply_is_success(overall) && client_has_left(session)))
         transaction_on_reply_lost(session->transaction);
-    else if (each != NULL)
+    if (!session->is_lost && each != NULL)
         server_dialogue_answer_each(&session->dialogue, each, count, overall, &out);
-    else
+    else if (!session->is_lost)
         answer(session, overall, &out);
     end_transaction(session, "");
     ready(session, &out);
@@ -311,13 +319,6 @@ static void on_room(void *owner)
         return;
     text_init(&nothing, 0);
     ready(session, &nothing);
-}
-
-static bool client_has_left(void *owner)
-{
-    struct session *session = owner;
-
-    return session->is_lost || session->events->client_has_left(session->owner);
 }
 
 static const struct transaction_events transaction_events = {
@@ -355,4 +356,9 @@ bool session_is_receiving(const struct session *session)
 const char *session_close_reason(const struct session *session)
 {
     return session->dialogue.close_reason != NULL ? session->dialogue.close_reason : "";
+}
+
+bool session_has_quit(const struct session *session)
+{
+    return slice_equals(slice_from(session->dialogue.close_reason), SLICE("quit"));
 }

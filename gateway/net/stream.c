@@ -249,6 +249,8 @@ static void on_readable(evutil_socket_t fd, short what, void *arg)
     }
     if (!wants_input(stream))
         stop_reading(stream);
+    else if (stream->wants_offer && !stream->is_paused)
+        return; /* what is kept is offered at the end of this turn; no end may overtake it */
     else if (stream->state == STREAM_OPEN)
         read_input(stream);
     else if (stream->state == STREAM_SECURING)
@@ -412,7 +414,6 @@ static struct stream *make(struct loop *loop, int take_fd, enum stream_state sta
                            const struct stream_events *events, void *owner)
 {
     struct stream *stream = mem_new(sizeof *stream);
-    int on = 1;
 
     stream->loop = loop;
     stream->fd = take_fd;
@@ -425,12 +426,9 @@ static struct stream *make(struct loop *loop, int take_fd, enum stream_state sta
     loop_task_init(&stream->flush, run_flush, stream);
     loop_timer_init(&stream->read_timer, loop, on_read_due, stream);
     loop_timer_init(&stream->write_timer, loop, stream_on_write_timeout, stream);
-    if (take_fd >= 0) {
-        /* Fails on what is no TCP socket, where it is not needed. */
-        setsockopt(take_fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (take_fd >= 0)
         event_assign(&stream->readable, loop_base(loop), take_fd, EV_READ | EV_PERSIST, on_readable,
                      stream);
-    }
     return stream;
 }
 
@@ -474,6 +472,8 @@ struct stream *stream_connect(struct loop *loop, const struct ip_endpoint *to,
     struct stream *stream = make(loop, fd, STREAM_CONNECTING, events, owner);
 
     stream->peer = *to;
+    if (fd >= 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
     if (fd >= 0 && connect(fd, (const struct sockaddr *)&address, length) != 0)
         error = errno;
     if (error == 0 || error == EINPROGRESS) {
@@ -522,7 +522,7 @@ void stream_free(struct stream **handle)
         stream_destroy(stream);
 }
 
-void stream_finish(struct stream **handle, uint64_t max_ms)
+static void finish(struct stream **handle, uint64_t max_ms, bool lingers)
 {
     struct stream *stream = *handle;
     bool is_ready;
@@ -537,11 +537,22 @@ void stream_finish(struct stream **handle, uint64_t max_ms)
     }
     part_from_owner(stream);
     stream->state = STREAM_FINISHING;
+    stream->lingers = lingers;
     loop_run_at_end(stream->loop, &stream->turn);
     loop_timer_start(&stream->read_timer, max_ms);
     loop_timer_cancel(&stream->write_timer);
     stream_update_reading(stream);
     loop_defer_flush(stream->loop, &stream->flush);
+}
+
+void stream_finish(struct stream **handle, uint64_t max_ms)
+{
+    finish(handle, max_ms, true);
+}
+
+void stream_part(struct stream **handle, uint64_t max_ms)
+{
+    finish(handle, max_ms, *handle != NULL && (*handle)->input_length > 0);
 }
 
 void stream_set_owner(struct stream *stream, const struct stream_events *events, void *owner)

@@ -120,6 +120,8 @@ class Connection(threading.Thread):
     def note(self, line):
         """Into the transcript, which says first how the connection got there."""
         script = self.script
+        if self.noted_in is not None and line in ("RSET", "QUIT", "(gone)"):
+            script = self.noted_in  # the tail of an earlier case
         if self.noted_in is not script:
             self.noted_in = script
             script.note("connect" if self.opened_in is script else "reused")
@@ -287,7 +289,6 @@ class Backend:
         self.connections = []
         self.connection_count = 0
         self.listener = socket.socket()
-        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
         if "down" in script.words:

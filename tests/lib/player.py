@@ -14,6 +14,8 @@ from gateway import parse_log_line
 from texts import Mistake, fill_in, shown, to_bytes, to_regex, unescape
 
 STEP = re.compile(r"([CS])(?:\*(\d+))?([:~]) ?(.*)")
+# A step of which a table gives the word or the count.
+LATE = re.compile(r"(?:[CS]\*)?\{")
 # Our own Received field; see stamp.h.
 STAMP = re.compile(
     rb"Received: from [^\r\n]+ \(\[[0-9a-fA-F.:IPv]+\]\)\r\n"
@@ -82,7 +84,7 @@ class Player:
 
     def step(self, line, values):
         """One step: what is said, what is expected, or an action."""
-        text = fill_in(line.text, values) if line.text.startswith("{") else line.text
+        text = fill_in(line.text, values) if LATE.match(line.text) else line.text
         match = STEP.fullmatch(text)
         if match and match.group(1) == "C":
             self.say(match, values)
@@ -112,7 +114,7 @@ class Player:
 
     def expect(self, match, values):
         """"S: pattern", "S: 250 ...", "S: (closed)"."""
-        text = fill_in(match.group(4), {**values, "n": "{n}"})
+        text = fill_in(match.group(4), values)
         if text == "(closed)":
             self.current.expect_end()
             return
@@ -296,6 +298,7 @@ class Player:
         lines = self.own_lines(self.has_all_lines)
         if not self.has_all_lines(lines):
             raise Unexpected("not one line for each transaction, or session without one")
+        lines = [line for line in lines if line["event"] == "transaction"]
         accepted = sum(line.get("verdict") == "accept" for line in lines)
         unknown = sum(line.get("verdict") == "unknown" for line in lines)
         taken = sum(len(script.received) for script in self.scripts.values())

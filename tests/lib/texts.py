@@ -81,6 +81,8 @@ def fill_in(text, values):
 
 def fill_one(inside, values):
     """What stands between two braces."""
+    if inside == "n" and "n" not in values:
+        return "{n}"  # the counter of C*5: fills it in later
     repeat = REPEAT.fullmatch(inside)
     if repeat:
         return int(repeat.group(1)) * fill_in(repeat.group(2), values)
