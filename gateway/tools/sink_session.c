@@ -190,8 +190,6 @@ static void accept_message(struct sink_session *session)
     site->on_message(site->owner);
 }
 
-static void pump(struct sink_session *session);
-
 static void on_stored(void *owner, enum maildir_result result)
 {
     struct sink_session *session = owner;
