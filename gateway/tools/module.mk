@@ -22,7 +22,7 @@ EXTRA_DIST += README.md
 TESTS += tests/tools-cli/run.py
 
 # The manuals against the program's own tables, both ways.
-TESTS += tests/tools/check_docs_test.py
+TESTS += tests/tools/check_docs.py tests/tools/check_docs_test.py
 check-docs: postern
 	@$(PYTHON) -B $(srcdir)/tests/tools/check_docs.py ./postern $(srcdir)
 .PHONY: check-docs
