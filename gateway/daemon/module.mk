@@ -30,6 +30,8 @@ posternd_SOURCES = gateway/daemon/main.c
 posternd_CPPFLAGS = $(AM_CPPFLAGS) -DPOSTERN_VERSION=\"$(VERSION)\"
 posternd_LDADD = $(DAEMON_LIBS)
 
+dist_man_MANS += gateway/daemon/posternd.8
+
 UNIT_TESTS += unit-daemon
 unit_daemon_SOURCES = tests/unit/daemon_test.c tests/unit/unit.h
 unit_daemon_LDADD = $(DAEMON_LIBS) $(CHECK_LIBS)

@@ -7,6 +7,8 @@ librecord_a_SOURCES = \
 	gateway/record/log_ring.c gateway/record/log_ring.h
 RECORD_LIBS = librecord.a $(MAIL_LIBS)
 
+dist_man_MANS += gateway/record/postern-log.7
+
 UNIT_TESTS += unit-record unit-log-ring
 unit_record_SOURCES = tests/unit/record_test.c tests/unit/unit.h
 unit_record_LDADD = $(RECORD_LIBS) $(CHECK_LIBS)
