@@ -210,6 +210,20 @@ domain example.org {{ backend legacy; policy open; }}
         with open(self.config_path, "w", encoding="utf-8") as file:
             file.write(text)
 
+    def arrange_early_death(self, title):
+        """Whoever has this title dies at once, as long as the file exists whose path this gives."""
+        compiler = shutil.which("cc")
+        if compiler is None:
+            raise Skip("needs a compiler")
+        library = os.path.join(self.folder, "die_early.so")
+        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "die_early.c")
+        subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)
+        path = os.path.join(self.folder, "die")
+        options = self.environment.get("ASAN_OPTIONS", "")
+        self.environment.update(LD_PRELOAD=library, DIE_EARLY_TITLE=title, DIE_EARLY_FILE=path,
+                                ASAN_OPTIONS=f"{options}:verify_asan_link_order=0")
+        return path
+
     def start(self, stderr=None, preexec=None, pass_fds=(), wait=True):
         own = None if stderr is not None else open(self.log_path, "ab")
         self.process = subprocess.Popen(
@@ -225,7 +239,8 @@ domain example.org {{ backend legacy; policy open; }}
     def check(self, *arguments):
         """Runs posternd to its end, for what it prints and its status."""
         return subprocess.run([self.program, *arguments], capture_output=True, text=True,
-                              cwd=self.folder, timeout=PATIENCE, check=False)
+                              cwd=self.folder, timeout=PATIENCE, check=False,
+                              env=self.environment)
 
     def log(self, path=None):
         with contextlib.suppress(FileNotFoundError):

@@ -81,6 +81,67 @@ class LifeTests(GatewayTests):
         expect(len(transactions) == len(load.accepted),
                f"{len(load.accepted)} mails, {len(transactions)} in the log")
 
+    def test_a_worker_that_dies_again_and_again_is_started_after_a_while(self):
+        self.gateway.start()
+        for number in range(1, 7):
+            pid = wait_for(lambda: len(self.gateway.children("posternd: worker")) == 2
+                           and self.gateway.children("posternd: worker 1"), "worker 1")[0]
+            os.kill(pid, signal.SIGKILL)
+            self.gateway.wait_log(r"event=worker-died ", number)
+        begin = time.monotonic()
+        expect(send(self.gateway.port)[0] == 250, "no mail goes through beside it")
+        wait_for(lambda: self.gateway.children("posternd: worker 1"), "worker 1")
+        expect(time.monotonic() - begin > 1, "it was started at once")
+
+    def test_workers_that_never_start_are_the_end_of_the_start(self):
+        open(self.gateway.arrange_early_death("posternd: worker"), "wb").close()
+        got = self.gateway.check("-c", self.gateway.config_path)
+        expect(got.returncode == 2 and "the workers do not start" in got.stderr, f"got {got}")
+        expect("exit status 3" in got.stderr, f"the log does not say why: {got.stderr}")
+
+    def test_a_reload_whose_workers_never_start_leaves_the_old_ones(self):
+        path = self.gateway.arrange_early_death("posternd: worker")
+        self.gateway.start()
+        workers = self.gateway.children("posternd: worker")
+        port = self.gateway.port
+        open(path, "wb").close()
+        self.gateway.write_config(listen="listen 127.0.0.1:0 127.0.0.2:0;")
+        self.gateway.signal(signal.SIGHUP)
+        self.gateway.wait_log(r"event=generation-failed ")
+        expect(self.gateway.children("posternd: worker") == workers, "the workers have changed")
+        expect(send(port)[0] == 250, "no mail goes through")
+        os.unlink(path)
+        self.gateway.signal(signal.SIGHUP)
+        self.gateway.wait_log(r"event=reloaded ")
+        self.gateway.wait_log(r"event=ready .*address=127\.0\.0\.2:")
+        expect(send(port)[0] == 250, "no mail goes through after the next reload")
+
+    def test_a_loader_that_dies_is_a_refusal(self):
+        path = self.gateway.arrange_early_death("posternd: loader")
+        self.gateway.start()
+        open(path, "wb").close()
+        self.gateway.signal(signal.SIGHUP)
+        self.gateway.wait_log(r"event=config-refused .*the loader ended with exit status 3")
+        expect(send(self.gateway.port)[0] == 250, "no mail goes through")
+
+    def test_a_logger_that_dies_at_once_is_tried_again(self):
+        path = self.gateway.arrange_early_death("posternd: logger")
+        self.gateway.start()
+        open(path, "wb").close()
+        os.kill(self.gateway.children("posternd: logger")[0], signal.SIGKILL)
+        expect(send(self.gateway.port)[0] == 250, "no mail goes through without a logger")
+        time.sleep(0.5)
+        os.unlink(path)
+        self.gateway.wait_log(r"event=transaction verdict=accept ")
+        expect(self.gateway.stop() == 0, "no clean end")
+
+    def test_a_worker_that_does_not_end_is_ended(self):
+        self.gateway.write_config(drain="10ms", workers=1)
+        self.gateway.start()
+        os.kill(self.gateway.children("posternd: worker")[0], signal.SIGSTOP)
+        expect(self.gateway.stop() == 0, "no clean end")
+        expect(self.gateway.find(r"event=worker-late "), "the log does not say so")
+
     def test_everyone_ends_when_the_master_is_killed(self):
         self.gateway.write_config(drain="500ms")
         self.gateway.start()

@@ -84,6 +84,20 @@ class LogTests(GatewayTests):
         expect(lines == len(self.backend.mails), f"{len(self.backend.mails)} mails, {lines} lines")
         expect(re.search(rb"event=log-lost .*count=\d+", b"".join(chunks)), "no word of lost lines")
 
+    def test_a_stuck_pipe_does_not_hold_up_the_end(self):
+        self.gateway.write_config(log="to stderr; ring 64K;", workers=1)
+        reader, writer = os.pipe()
+        self.gateway.start(stderr=writer, wait=False)
+        os.close(writer)
+        text = b""
+        while b"event=started" not in text:
+            text += os.read(reader, 65536)
+        port = int(re.search(rb"address=127\.0\.0\.1:(\d+)", text).group(1))
+        while send(port)[0] == 250:
+            pass
+        expect(self.gateway.stop() == 0, "no clean end")
+        os.close(reader)
+
     @staticmethod
     def read_to_end(fd, chunks):
         while True:
