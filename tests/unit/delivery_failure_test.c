@@ -99,7 +99,7 @@ static void try_failure(const struct failure *failure, const char *offer)
     enum forward_class want = failure->recipient, got;
 
     prepare();
-    config.command_timeout_ms = config.dot_timeout_ms = 40;
+    config.command_timeout_ms = config.dot_timeout_ms = 150;
     first.ehlo = offer;
     first.rules[0] = (struct rule){ failure->verb, failure->reply, 0, failure->at };
     start_backend();
@@ -169,7 +169,7 @@ START_TEST(a_replay_that_fails_delivers_nothing)
         enum forward_class got;
 
         prepare();
-        config.command_timeout_ms = config.dot_timeout_ms = 40;
+        config.command_timeout_ms = config.dot_timeout_ms = 150;
         first.ehlo = offers[i % 2];
         first.rules[0] = (struct rule){ failure->verb, failure->reply, 0, failure->at };
         start_backend();
@@ -218,7 +218,7 @@ START_TEST(a_backend_may_end_it_while_content_is_sent)
         enum forward_class got;
 
         prepare();
-        config.data_timeout_ms = 60;
+        config.data_timeout_ms = 200;
         first.rules[0] = (struct rule){ early[i].verb, early[i].reply, 0, 0 };
         start_known_backend();
         mailer_init(&mailer);
@@ -251,7 +251,7 @@ START_TEST(the_next_address_is_tried_up_to_an_accepted_mail)
     for (size_t i = 0; i < COUNT(faults); i++) {
         prepare();
         config.address_count = 2;
-        config.command_timeout_ms = 40;
+        config.command_timeout_ms = 150;
         first.rules[0] = faults[i];
         start_backend();
         ck_assert_msg(send_mail("<c@d.example>") == FORWARD_OK, "%s %s", faults[i].verb,

@@ -136,7 +136,7 @@ START_TEST(a_used_connection_that_fails_is_replaced_once)
         struct mailer mailer;
 
         prepare();
-        config.command_timeout_ms = 40;
+        config.command_timeout_ms = 150;
         first.rules[0] = faults[i];
         start_known_backend();
         ck_assert_int_eq(send_mail("<c@d.example>"), FORWARD_OK);
@@ -145,7 +145,7 @@ START_TEST(a_used_connection_that_fails_is_replaced_once)
         tidy();
 
         prepare();
-        config.command_timeout_ms = 40;
+        config.command_timeout_ms = 150;
         first.rules[0] = faults[i];
         first.rules[0].connection = 0;
         start_known_backend();
