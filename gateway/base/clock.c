@@ -49,13 +49,30 @@ static struct tm utc_parts(uint64_t wall_us)
     return parts;
 }
 
+/* "14:03:05" */
+static void print_time(struct text *out, const struct tm *parts)
+{
+    text_add_padded(out, (uint64_t)parts->tm_hour, 2);
+    text_add_byte(out, ':');
+    text_add_padded(out, (uint64_t)parts->tm_min, 2);
+    text_add_byte(out, ':');
+    text_add_padded(out, (uint64_t)parts->tm_sec, 2);
+}
+
 void clock_print_utc(struct text *out, uint64_t wall_us)
 {
     struct tm parts = utc_parts(wall_us);
 
-    text_add_format(out, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", parts.tm_year + 1900,
-                    parts.tm_mon + 1, parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec,
-                    (int)(wall_us / 1000 % 1000));
+    text_add_padded(out, (uint64_t)parts.tm_year + 1900, 4);
+    text_add_byte(out, '-');
+    text_add_padded(out, (uint64_t)parts.tm_mon + 1, 2);
+    text_add_byte(out, '-');
+    text_add_padded(out, (uint64_t)parts.tm_mday, 2);
+    text_add_byte(out, 'T');
+    print_time(out, &parts);
+    text_add_byte(out, '.');
+    text_add_padded(out, wall_us / 1000 % 1000, 3);
+    text_add_byte(out, 'Z');
 }
 
 void clock_print_mail_date(struct text *out, uint64_t wall_us)
@@ -65,7 +82,14 @@ void clock_print_mail_date(struct text *out, uint64_t wall_us)
                                         "Jul", "Aug", "Sep", "Oct", "Nov", "Dec" };
     struct tm parts = utc_parts(wall_us);
 
-    text_add_format(out, "%s, %d %s %04d %02d:%02d:%02d +0000", days[parts.tm_wday], parts.tm_mday,
-                    months[parts.tm_mon], parts.tm_year + 1900, parts.tm_hour, parts.tm_min,
-                    parts.tm_sec);
+    text_add_string(out, days[parts.tm_wday]);
+    text_add_string(out, ", ");
+    text_add_number(out, (uint64_t)parts.tm_mday);
+    text_add_byte(out, ' ');
+    text_add_string(out, months[parts.tm_mon]);
+    text_add_byte(out, ' ');
+    text_add_padded(out, (uint64_t)parts.tm_year + 1900, 4);
+    text_add_byte(out, ' ');
+    print_time(out, &parts);
+    text_add_string(out, " +0000");
 }

@@ -37,11 +37,17 @@ void ip_print(struct text *out, const struct ip_address *address)
 {
     char text[INET6_ADDRSTRLEN] = "";
 
-    if (ip_is_v4(address))
-        inet_ntop(AF_INET, address->bytes + sizeof v4_mapped, text, sizeof text);
-    else
+    if (!ip_is_v4(address)) {
         inet_ntop(AF_INET6, address->bytes, text, sizeof text);
-    text_add_string(out, text);
+        text_add_string(out, text);
+        return;
+    }
+    /* By hand: every line of the log has one, and inet_ntop goes by way of printf. */
+    for (size_t i = sizeof v4_mapped; i < sizeof address->bytes; i++) {
+        if (i > sizeof v4_mapped)
+            text_add_byte(out, '.');
+        text_add_number(out, address->bytes[i]);
+    }
 }
 
 void ip_print_literal(struct text *out, const struct ip_address *address)
@@ -127,7 +133,8 @@ void ip_endpoint_print(struct text *out, const struct ip_endpoint *endpoint)
     if (!is_v4)
         text_add_byte(out, '[');
     ip_print(out, &endpoint->address);
-    text_add_format(out, is_v4 ? ":%u" : "]:%u", endpoint->port);
+    text_add_string(out, is_v4 ? ":" : "]:");
+    text_add_number(out, endpoint->port);
 }
 
 bool ip_endpoint_equals(const struct ip_endpoint *a, const struct ip_endpoint *b)

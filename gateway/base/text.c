@@ -88,16 +88,21 @@ void text_add_byte(struct text *text, char byte)
     text_add(text, (struct slice){ &byte, 1 });
 }
 
-void text_add_number(struct text *text, uint64_t number)
+void text_add_padded(struct text *text, uint64_t number, unsigned int digits)
 {
-    char digits[20]; /* of 2^64 */
-    size_t start = sizeof digits;
+    char buffer[20]; /* digits of 2^64 */
+    size_t start = sizeof buffer;
 
     do {
-        digits[--start] = (char)('0' + number % 10);
+        buffer[--start] = (char)('0' + number % 10);
         number /= 10;
-    } while (number > 0);
-    text_add(text, (struct slice){ digits + start, sizeof digits - start });
+    } while (start > 0 && (number > 0 || sizeof buffer - start < digits));
+    text_add(text, (struct slice){ buffer + start, sizeof buffer - start });
+}
+
+void text_add_number(struct text *text, uint64_t number)
+{
+    text_add_padded(text, number, 1);
 }
 
 void text_add_format_list(struct text *text, const char *format, va_list arguments)

@@ -39,8 +39,9 @@ void text_add(struct text *text, struct slice s);
 bool text_add_whole(struct text *text, struct slice s);
 void text_add_string(struct text *text, const char *string);
 void text_add_byte(struct text *text, char byte);
-/* In decimal. */
+/* In decimal; with zeros in front up to `digits` digits (at most 20). */
 void text_add_number(struct text *text, uint64_t number);
+void text_add_padded(struct text *text, uint64_t number, unsigned int digits);
 /* As printf. What it prints is cut at the ceiling like everything else. */
 void text_add_format(struct text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

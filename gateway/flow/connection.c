@@ -114,9 +114,14 @@ static void end(struct connection *connection, const char *reason, const char *d
 /* Ends it while last words are still on their way out. */
 static void finish(struct connection *connection, const char *reason)
 {
+    bool has_quit = session_has_quit(connection->session);
+
     /* The session first: its line still names what the stream knows of TLS. */
     session_free(&connection->session, reason, NULL);
-    stream_finish(&connection->stream, LAST_WORDS_MS);
+    if (has_quit)
+        stream_part(&connection->stream, LAST_WORDS_MS);
+    else
+        stream_finish(&connection->stream, LAST_WORDS_MS);
     end(connection, reason, NULL);
 }
 

@@ -65,6 +65,8 @@ void session_close(struct session *session, const struct reply *reply, struct te
 bool session_is_idle(const struct session *session);
 /* Content is being received: other deadlines hold. */
 bool session_is_receiving(const struct session *session);
+/* The client said QUIT, and it was the last word of it. */
+bool session_has_quit(const struct session *session);
 /* Why the dialogue itself ended, a reason id; "" while it has not. */
 const char *session_close_reason(const struct session *session);
 

@@ -46,7 +46,7 @@ void reply_print(struct text *out, const struct reply *reply, const char *refere
         out->is_cut = true;
         return;
     }
-    text_add_format(out, "%d", reply->code);
+    text_add_number(out, (uint64_t)reply->code);
     if (enhanced.length > 0)
         text_add_byte(out, ' ');
     add_clean(out, enhanced);

@@ -63,7 +63,7 @@ struct stream;
 
 /*
  * Takes the connected, non-blocking socket `take_fd` (closed by stream_free) and
- * sets TCP_NODELAY. `events` is kept until the end of the stream. Reading begins
+ * has TCP_NODELAY from its listener. `events` is kept until the end of the stream. Reading begins
  * at once. on_end comes also when the peer shuts down only its sending side.
  */
 struct stream *stream_new(struct loop *loop, int take_fd, const struct stream_events *events,
@@ -85,6 +85,11 @@ void stream_free(struct stream **stream);
  * before a handshake is done cannot be sent any more and is dropped.
  */
 void stream_finish(struct stream **stream, uint64_t max_ms);
+/*
+ * The same for a peer that has said goodbye itself and sends no more: nothing is waited for once
+ * the output is out, unless input is left unread.
+ */
+void stream_part(struct stream **stream, uint64_t max_ms);
 
 /* Changes who is called: a connection taken out of a pool gets a new owner. */
 void stream_set_owner(struct stream *stream, const struct stream_events *events, void *owner);

@@ -44,6 +44,7 @@ struct stream {
     bool is_blocked : 1;       /* the kernel takes no more output; `writable` is set */
     bool is_broken : 1;        /* nothing can be written any more */
     bool has_peer_closed : 1;  /* the end of input was read */
+    bool lingers : 1;           /* FINISHING: what the peer still says is read and dropped */
     bool wants_offer : 1;      /* on_input with what is left, when `turn` runs */
     bool is_calling : 1;       /* a callback runs: whoever called it frees the memory */
     bool is_gone : 1;          /* destroyed in a callback; only the memory is left */

@@ -2,6 +2,8 @@
 /* net/listener: accepting, pausing, running out of descriptors, binding. */
 #include "net/listener.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/resource.h>
 
 #include "base/log.h"
@@ -96,6 +98,7 @@ START_TEST(a_listener_takes_all_at_most_sixteen_a_turn)
     struct sockaddr_storage name;
     struct ip_endpoint local;
     socklen_t length = sizeof name;
+    int on = 0;
 
     for (size_t i = 0; i < COUNT(clients); i++)
         clients[i] = connect_to(&bound);
@@ -106,6 +109,10 @@ START_TEST(a_listener_takes_all_at_most_sixteen_a_turn)
     net_run_until(loop, "connections", has_accepted, &acceptor);
     ck_assert_int_ne(fcntl(acceptor.fds[0], F_GETFL) & O_NONBLOCK, 0);
     ck_assert_int_ne(fcntl(acceptor.fds[0], F_GETFD) & FD_CLOEXEC, 0);
+    length = sizeof on;
+    ck_assert_int_eq(getsockopt(acceptor.fds[0], IPPROTO_TCP, TCP_NODELAY, &on, &length), 0);
+    ck_assert_msg(on != 0, "a reply would wait for the acknowledgement of the one before");
+    length = sizeof name;
     ck_assert_int_eq(getsockname(clients[0], (struct sockaddr *)&name, &length), 0);
     ck_assert(ip_endpoint_from_sockaddr((struct sockaddr *)&name, &local));
     ck_assert(ip_endpoint_equals(&local, &acceptor.peers[0]));

@@ -128,19 +128,22 @@ START_TEST(a_paused_stream_reads_nothing_and_resume_offers_what_is_left)
     ck_assert(!stream_is_paused(here.stream));
     ck_assert_msg(here.inputs == 1, "not inside the call");
     turn();
-    ck_assert_uint_eq(here.inputs, 2);
+    ck_assert_msg(here.inputs == 2, "what was kept, before anything new");
+    ck_assert(slice_equals(stream_input(here.stream), SLICE("one")));
+    net_run_for(loop, 10);
+    ck_assert_uint_eq(here.inputs, 3);
     ck_assert(slice_equals(stream_input(here.stream), SLICE("onetwo")));
     net_run_for(loop, 10);
-    ck_assert_msg(here.inputs == 2, "nothing new, nothing offered");
+    ck_assert_msg(here.inputs == 3, "nothing new, nothing offered");
     stream_pause(here.stream);
     stream_resume(here.stream);
     net_run_for(loop, 10);
-    ck_assert_msg(here.inputs == 3, "the same bytes, offered again");
+    ck_assert_msg(here.inputs == 4, "the same bytes, offered again");
     stream_consume(here.stream, 6);
     stream_pause(here.stream);
     stream_resume(here.stream);
     net_run_for(loop, 10);
-    ck_assert_msg(here.inputs == 3, "nothing left, nothing offered");
+    ck_assert_msg(here.inputs == 4, "nothing left, nothing offered");
 }
 END_TEST
 
