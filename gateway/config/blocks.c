@@ -538,7 +538,9 @@ static const struct setting backend_settings[] = {
     { .key = "wait", .type = SETTING_DURATION, TO(wait_ms), .min = SHORTEST, .max = HOUR,
       .default_text = "10s", .doc = "How long a mail waits for a free connection." },
     { .key = "retry", .type = SETTING_DURATION, TO(retry_ms), .min = SHORTEST, .max = DAY,
-      .default_text = "30s", .doc = "How long an address that failed is left alone." },
+      .default_text = "30s",
+      .doc = "How long at most an address that failed is left alone: first 1s, then twice as long "
+             "each time." },
 };
 #undef TO
 

@@ -6,10 +6,13 @@
 #include "base/memory.h"
 
 #define MAX_ENDPOINT_BYTES 64
+/* The first rest of an address that failed: a server that restarts is back soon. */
+#define FIRST_REST_MS 1000
 
 struct address_health {
     bool is_down;      /* its last use failed */
     uint64_t until_ms; /* left alone before this moment (monotonic) */
+    uint64_t rest_ms;  /* how long it was left alone the last time */
 };
 
 void addresses_init(struct addresses *addresses, const struct config_backend *config)
@@ -37,6 +40,14 @@ size_t addresses_find(const struct addresses *addresses, size_t start, uint64_t 
     return index;
 }
 
+/* Twice as long with each failure, up to `retry`. */
+static uint64_t next_rest(const struct address_health *health, uint64_t retry_ms)
+{
+    uint64_t rest_ms = health->is_down ? 2 * health->rest_ms : FIRST_REST_MS;
+
+    return rest_ms < retry_ms ? rest_ms : retry_ms;
+}
+
 void addresses_note_failure(struct addresses *addresses, size_t index, uint64_t now_ms,
                             const struct answer *failure)
 {
@@ -45,7 +56,8 @@ void addresses_note_failure(struct addresses *addresses, size_t index, uint64_t 
 
     answer_copy(&addresses->last_failure, failure);
     addresses->last_failure.public.class = FORWARD_UNREACHABLE;
-    health->until_ms = now_ms + addresses->config->retry_ms;
+    health->rest_ms = next_rest(health, addresses->config->retry_ms);
+    health->until_ms = now_ms + health->rest_ms;
     if (health->is_down)
         return;
     health->is_down = true;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The addresses of a backend, tried in order, with a memory of failures: one
- * that failed is left alone for `retry`, also when there is no other, so that a
- * dead backend costs each client nothing but a quick 451.
+ * that failed is left alone for a second, then for twice as long each time up to
+ * `retry`, also when there is no other, so that a dead backend costs each client
+ * nothing but a quick 451, and one that restarted is soon found.
  */
 #ifndef POSTERN_DELIVERY_ADDRESSES_H
 #define POSTERN_DELIVERY_ADDRESSES_H
@@ -26,7 +27,7 @@ void addresses_clear(struct addresses *addresses);
 
 /* The first from `start` on that is not left alone; address_count when there is none. */
 size_t addresses_find(const struct addresses *addresses, size_t start, uint64_t now_ms);
-/* It is left alone from `now_ms` on for `retry`. Logs "backend-down" when that is news. */
+/* It is left alone from `now_ms` on. Logs "backend-down" when that is news. */
 void addresses_note_failure(struct addresses *addresses, size_t index, uint64_t now_ms,
                             const struct answer *failure);
 /* It works. Logs "backend-up" when that is news. */

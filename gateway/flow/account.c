@@ -14,6 +14,14 @@
 #define LINES_MAX_BYTES (RECORD_MAX_BYTES * 64)
 #define QUEUE_ID_MAX_BYTES 64
 
+/* Replaces an owned string; NULL and "" leave none. */
+static const char *keep(char **place, struct slice value)
+{
+    mem_free(*place);
+    *place = value.length > 0 ? mem_copy(value) : NULL;
+    return *place;
+}
+
 void account_init(struct account *account, const struct party *party, const char *id)
 {
     const struct gate_settings *settings = &party->shared->settings;
@@ -30,12 +38,16 @@ void account_init(struct account *account, const struct party *party, const char
     record->relay = party->relay != NULL ? party->relay->name : NULL;
     record->tls_version = party->facts->tls_version;
     record->tls_cipher = party->tls_cipher;
+    record->tls_server_name = keep(&account->tls_server_name,
+                                   slice_from(party->tls_server_name));
+    record->tls_is_resumed = party->tls_is_resumed;
     record->generation = settings->generation;
 }
 
 void account_clear(struct account *account)
 {
     mem_free(account->recipients);
+    mem_free(account->tls_server_name);
     mem_free(account->message_id);
     mem_free(account->header_from);
     mem_free(account->backend_reply);
@@ -43,14 +55,6 @@ void account_clear(struct account *account)
     mem_free(account->backend_tls);
     mem_free(account->detail);
     *account = (struct account){ .shared = NULL };
-}
-
-/* Replaces an owned string; NULL and "" leave none. */
-static const char *keep(char **place, struct slice value)
-{
-    mem_free(*place);
-    *place = value.length > 0 ? mem_copy(value) : NULL;
-    return *place;
 }
 
 void account_set_mail(struct account *account, const struct envelope *kept_mail)

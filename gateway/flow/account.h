@@ -27,6 +27,7 @@ struct account {
     uint64_t dot_ms;                 /* when the end of data came; 0 before */
     struct verdict verdict;          /* the one whose tags and rules the line names */
     /* Owned copies; NULL while unknown. */
+    char *tls_server_name;
     char *message_id;
     char *header_from;
     char *backend_reply;

@@ -18,7 +18,9 @@ struct party {
     const struct facts *facts;               /* up to PHASE_HELO */
     const struct forward_identity *identity;
     const char *session_id;
-    const char *tls_cipher;                  /* NULL while plain */
+    const char *tls_cipher;                  /* NULL while plain; static */
+    const char *tls_server_name;             /* that the client asked for; until transaction_new */
+    bool tls_is_resumed;
     bool is_prdr;                            /* asked for with this MAIL */
 };
 

@@ -164,6 +164,8 @@ static enum session_step on_mail(struct session *session, struct text *out)
         .identity = &session->identity,
         .session_id = session->id.text,
         .tls_cipher = session->tls != NULL ? session->tls->cipher : NULL,
+        .tls_server_name = session->tls != NULL ? session->tls->server_name : NULL,
+        .tls_is_resumed = session->tls != NULL && session->tls->is_resumed,
         .is_prdr = session->dialogue.is_prdr,
     };
     struct reply reply = server_reply_get(REPLY_SENDER_OK);

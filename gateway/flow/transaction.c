@@ -116,17 +116,22 @@ bool transaction_is_committed(const struct transaction *transaction)
 
 /* ---- Recipients. */
 
-/* The client gets `reply`; the first accepted recipient sets policy and backend for all. */
+/*
+ * The client gets `reply`; the first accepted recipient sets policy and backend for all. Until then
+ * the line names the policy that the last refused one was under.
+ */
 static void settle(struct transaction *transaction, struct attempt *attempt,
                    const struct reply *reply)
 {
     recipients_settle(&transaction->recipients, attempt, reply);
     account_on_recipient(&transaction->account, &attempt->verdict, reply);
-    if (!attempt->is_accepted || transaction->policy != NULL)
+    if (transaction->policy != NULL || attempt->route.policy == NULL)
+        return;
+    account_set_route(&transaction->account, attempt->route.policy);
+    if (!attempt->is_accepted)
         return;
     transaction->policy = attempt->route.policy;
     transaction->backend = attempt->route.backend;
-    account_set_route(&transaction->account, transaction->policy);
 }
 
 /* A class in which the backend said 4xx must stay temporary, whatever the class is called. */

@@ -60,7 +60,7 @@ START_TEST(defaults_fill_what_is_not_written)
     ck_assert_uint_eq(config->drain_timeout_ms, 60000);
     ck_assert_str_eq(config->spool_folder, "/var/spool/postern");
     ck_assert_int_eq(config->log.target, LOG_TARGET_STDERR);
-    ck_assert_uint_eq(config->log.ring_bytes, 1u << 20);
+    ck_assert_uint_eq(config->log.ring_bytes, 4u << 20);
     ck_assert_str_eq(listener->name, "inbound");
     ck_assert_str_eq(listener->hostname, "mx.example.org");
     ck_assert_str_eq(listener->greeting, "ESMTP");
