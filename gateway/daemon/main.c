@@ -51,6 +51,8 @@ static void leave_signals_to_master(void)
 
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
         signal(signals[i], SIG_IGN);
+    /* A log file that may not grow any more is an error of the write, and nobody's end. */
+    signal(SIGXFSZ, SIG_IGN);
 }
 
 /* What the master started: `role` is the rest of the title, such as "worker 1". */

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import threading
@@ -133,6 +134,25 @@ class LogTests(GatewayTests):
         finally:
             self.gateway.close()
             subprocess.run(["umount", "-l", folder], check=True)
+
+    def test_a_log_file_that_may_not_grow_is_told_and_waited_for(self):
+        path = os.path.join(self.gateway.folder, "mail.log")
+        self.gateway.write_config(log=f"to file {path};", workers=1)
+        self.gateway.start(wait=False)
+        self.gateway.wait_log(r"event=started ", path=path)
+        port = int(self.gateway.find(r"address=127\.0\.0\.1:(\d+)", path)[0])
+        logger = self.gateway.children("posternd: logger")[0]
+        try:
+            before = resource.prlimit(logger, resource.RLIMIT_FSIZE, (4096, -1))
+        except PermissionError as error:
+            raise Skip("may not set another process's limit") from error
+        for number in range(20):
+            code, text = send(port)
+            expect(code == 250, f"mail {number}: got {code} {text}")
+        self.gateway.wait_log(r"cannot write the log, and keep trying: File too large")
+        resource.prlimit(logger, resource.RLIMIT_FSIZE, before)
+        self.gateway.wait_log(r"verdict=accept ", 20, path=path)
+        expect(self.gateway.children("posternd: logger") == [logger], "the logger has died")
 
     def test_a_log_file_that_cannot_be_opened_stops_the_start(self):
         self.gateway.write_config(log="to file /nonexistent/mail.log;")
