@@ -127,6 +127,7 @@ struct verdict decide(const struct effective_policy *policy, const struct facts 
     }
 }
 
+/* Without words of its own a rule has those of policy.reject and policy.tempfail. */
 struct reply verdict_reply(const struct verdict *verdict)
 {
     const struct rule *rule = verdict->rule;
@@ -136,13 +137,13 @@ struct reply verdict_reply(const struct verdict *verdict)
         return (struct reply){
             .code = 550,
             .enhanced = "5.7.1",
-            .text = rule->words != NULL ? rule->words : "Refused by policy",
+            .text = rule->words != NULL ? rule->words : "refused by policy",
             .reason = rule->reason,
         };
     return (struct reply){
         .code = 451,
         .enhanced = "4.7.1",
-        .text = rule->words != NULL ? rule->words : "Not now, try again later",
+        .text = rule->words != NULL ? rule->words : "not now, try again later",
         .reason = rule->reason,
     };
 }

@@ -74,7 +74,8 @@ def is_same(one, other):
     """Does `other` speak of what `one` is about?"""
     if one.inside is None and other.inside is None:
         return one.words[0] == other.words[0] and one.words[0] not in ADDED
-    return one.inside is not None and other.inside is not None and one.words == other.words
+    return one.inside is not None and other.inside is not None and one.words == other.words \
+        and one.words[0] not in ADDED | {"certificate"}
 
 
 def merge(common, changes):

@@ -5,13 +5,15 @@ Whatever a case says, these hold for all (see check_everywhere): a client never
 sees a word of the backend; a mail counts as accepted exactly when the backend
 took it; each transaction, and each session without one, leaves one line.
 """
+import os
 import re
+import shutil
 import time
 
 from backend import HOSTNAME, SECRET, Script, seconds
 from client import Client, Unexpected, WAIT_S
 from gateway import parse_log_line
-from texts import Mistake, fill_in, shown, to_bytes, to_regex, unescape
+from texts import Mistake, fill_in, fill_known, shown, to_bytes, to_regex, unescape
 
 STEP = re.compile(r"([CS])(?:\*(\d+))?([:~]) ?(.*)")
 # A step of which a table gives the word or the count.
@@ -257,6 +259,11 @@ class Player:
                 raise Unexpected(f"the backend did not see {pattern}")
             time.sleep(0.005)
 
+    def step_install(self, rest, _line):
+        """install FROM TO: copies a file of the gateway's folder over another"""
+        source, target = (os.path.join(self.gateway.folder, name) for name in rest.split())
+        shutil.copy(source, target)
+
     def step_reconfigure(self, rest, _line):
         """reconfigure STATEMENTS: writes the configuration anew; `signal HUP` reads it"""
         self.gateway.write_configuration(self.configure(rest))
@@ -370,7 +377,7 @@ class Player:
         """log: each line of it is one of the log, in order, and there are no more."""
         if not self.case.has("log"):
             return
-        wanted = [(line, parse_expected(line.text, line, self.values))
+        wanted = [(line, parse_expected(fill_known(line.text, self.values), line, self.values))
                   for line in self.case.lines("log") if line.text.strip()]
         lines = self.own_lines(lambda found: len(found) >= len(wanted)
                                and self.has_all_lines(found))

@@ -21,7 +21,7 @@ from casefile import File
 from client import Unexpected
 from gateway import CannotStart, Gateway, make_folder, user
 from player import Player
-from texts import Mistake, fill_in
+from texts import Mistake, fill_in, fill_known
 
 SETTINGS_OF_BACKEND = ("offers ", "down", "tls implicit", "others-certificate",
                        "from-the-start")
@@ -71,12 +71,6 @@ class Run:
             return self.case.path, ""
         return (self.case.path, self.case.name, fill_known(changes, self.values),
                 fill_in("\n".join(text for _, text in settings), self.values))
-
-
-def fill_known(text, values):
-    """Replaces only {name} of known names: a configuration is full of braces."""
-    return re.sub(r"\{([a-z0-9-]+(?: [a-z0-9-]+)?)\}",
-                  lambda match: str(values.get(match.group(1), match.group(0))), text)
 
 
 def has_ipv6():

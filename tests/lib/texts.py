@@ -91,6 +91,13 @@ def fill_one(inside, values):
     raise Mistake(f"nothing is called {{{inside}}}")
 
 
+def fill_known(text, values):
+    """Replaces only {name} of known names: a configuration is full of braces."""
+    return re.sub(r"\{([a-z0-9-]+(?: [a-z0-9-]+)?)\}",
+                  lambda match: fill_known(str(values[match.group(1)]), values)
+                  if match.group(1) in values else match.group(0), text)
+
+
 def to_bytes(text, values):
     """What a line of a case sends."""
     return unescape(fill_in(text, values)).replace(STAR, "*").encode("latin-1")

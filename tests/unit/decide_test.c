@@ -283,9 +283,9 @@ START_TEST(a_refusal_replies_with_the_words_of_its_rule)
         const char *want;
     } cases[] = {
         { "reject \"Not here, sorry\"", "550 5.7.1 Not here, sorry (rule.p.a T1)\r\n" },
-        { "reject", "550 5.7.1 Refused by policy (rule.p.a T1)\r\n" },
+        { "reject", "550 5.7.1 refused by policy (rule.p.a T1)\r\n" },
         { "tempfail \"Come back\"", "451 4.7.1 Come back (rule.p.a T1)\r\n" },
-        { "tempfail", "451 4.7.1 Not now, try again later (rule.p.a T1)\r\n" },
+        { "tempfail", "451 4.7.1 not now, try again later (rule.p.a T1)\r\n" },
     };
 
     for (size_t i = 0; i < COUNT(cases); i++) {
