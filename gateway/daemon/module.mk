@@ -36,5 +36,5 @@ UNIT_TESTS += unit-daemon
 unit_daemon_SOURCES = tests/unit/daemon_test.c tests/unit/unit.h
 unit_daemon_LDADD = $(DAEMON_LIBS) $(CHECK_LIBS)
 
-# Whole processes from outside: starts.py, lives.py and logs.py beside it.
+# Whole processes from outside; the tests are in the files beside it.
 TESTS += tests/daemon/run

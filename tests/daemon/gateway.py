@@ -192,7 +192,7 @@ class Gateway:
         return "user nobody;"
 
     def write_config(self, workers=2, log="to stderr;", drain="3s", more="", user=None,
-                     listen="listen 127.0.0.1:0;", backend=""):
+                     listen="listen 127.0.0.1:0;", tls="off", backend="", backend_tls="tls off;"):
         """The whole configuration; `more` stands at its end."""
         text = f"""
 hostname mx.example.org;
@@ -201,8 +201,8 @@ workers {workers};
 drain-timeout {drain};
 spool-folder {self.spool};
 log {{ {log} }}
-listener inbound {{ {listen} tls off; }}
-backend legacy {{ address 127.0.0.1:{self.backend.port}; tls off; {backend} }}
+listener inbound {{ {listen} tls {tls}; }}
+backend legacy {{ address 127.0.0.1:{self.backend.port}; {backend_tls} {backend} }}
 policy open {{ otherwise accept; }}
 domain example.org {{ backend legacy; policy open; }}
 {more}

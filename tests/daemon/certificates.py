@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Certificates and keys: what is checked before they are used, and reloads of them."""
+import os
+import shutil
+import signal
+import smtplib
+import ssl
+import subprocess
+
+from gateway import PATIENCE, GatewayTests, Skip, expect
+
+
+class CertificateTests(GatewayTests):
+    def make(self, name, host, days=300, mode=0o600):
+        """A certificate for itself, and its key."""
+        if shutil.which("openssl") is None:
+            raise Skip("needs openssl")
+        paths = [os.path.join(self.gateway.folder, name + end) for end in (".pem", ".key")]
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+             "-nodes", "-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}", "-days",
+             str(days), "-out", paths[0], "-keyout", paths[1]],
+            check=True, stderr=subprocess.DEVNULL)
+        os.chmod(paths[1], mode)
+        return paths
+
+    @staticmethod
+    def end(chain, key):
+        """Makes a certificate that ended yesterday out of one."""
+        subprocess.run(["openssl", "x509", "-in", chain, "-signkey", key, "-days", "-1", "-out",
+                        chain], check=True, stderr=subprocess.DEVNULL)
+
+    def configure(self, chain, key, names="mx.example.org"):
+        self.gateway.write_config(
+            more=f"certificate {{ names {names}; chain {chain}; key {key}; }}", tls="optional")
+
+    def test_certificates_and_keys_are_looked_at_before_they_are_used(self):
+        good, good_key = self.make("good", "mx.example.org")
+        soon, soon_key = self.make("soon", "mx.example.org", days=3)
+        over, over_key = self.make("over", "mx.example.org")
+        wide, wide_key = self.make("wide", "mx.example.org", mode=0o644)
+        self.end(over, over_key)
+        cases = [
+            # chain, key, exit status, what stderr has ("": nothing about certificates)
+            (good, good_key, 0, ""),
+            (good, "none.key", 2, "none.key: No such file or directory [certificate.unusable]"),
+            ("none.pem", good_key, 2, "none.pem: No such file or directory [certificate.unusable]"),
+            (good, soon_key, 2, "[certificate.unusable]"),
+            (good_key, good_key, 2, "[certificate.unusable]"),
+            (soon, soon_key, 0, "soon.pem runs out in "),
+            (over, over_key, 0, "has run out: those who check it send us no mail"),
+            (wide, wide_key, 0, f"run: chmod o= {wide_key} [lint.key-readable]"),
+        ]
+        for chain, key, status, want in cases:
+            self.configure(chain, key)
+            got = self.gateway.check("-t", "-c", self.gateway.config_path)
+            case = f"{os.path.basename(chain)}, {os.path.basename(key)}"
+            expect(got.returncode == status, f"{case}: got {got.returncode}: {got.stderr}")
+            expect(want in got.stderr, f"{case}: got {got.stderr}")
+            expect(want or "certificate" not in got.stderr, f"{case}: got {got.stderr}")
+        self.configure(good, good_key, names="mx.example.org mail.example.org")
+        got = self.gateway.check("-t", "-c", self.gateway.config_path)
+        expect("is not for mail.example.org" in got.stderr, f"names: got {got.stderr}")
+
+    def test_authorities_of_a_backend_are_looked_at_too(self):
+        self.gateway.write_config(backend="tls verified; tls-name mx.example.org; tls-ca none.pem;",
+                                  backend_tls="")
+        got = self.gateway.check("-t", "-c", self.gateway.config_path)
+        expect(got.returncode == 2 and "none.pem: No such file" in got.stderr, f"got {got}")
+
+    def served_certificate(self):
+        context = ssl.create_default_context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        with smtplib.SMTP("127.0.0.1", self.gateway.port, timeout=PATIENCE) as client:
+            client.starttls(context=context)
+            return client.sock.getpeercert(binary_form=True)
+
+    def test_a_reload_reads_certificates_and_keys_anew(self):
+        chain, key = self.make("mx", "mx.example.org")
+        self.configure(chain, key)
+        self.gateway.start()
+        before = self.served_certificate()
+        self.make("mx", "mx.example.org")
+        expect(self.served_certificate() == before, "it was read without being told")
+        self.gateway.signal(signal.SIGHUP)
+        self.gateway.wait_log(r"event=reloaded ")
+        expect(self.served_certificate() != before, "the old one is still served")
+        with open(key, "w", encoding="ascii") as file:
+            file.write("rubbish\n")
+        self.gateway.signal(signal.SIGHUP)
+        self.gateway.wait_log(r"event=config-refused .*certificate\.unusable")
+        self.served_certificate()
