@@ -57,7 +57,7 @@ void account_add_recipient(struct account *account, const struct address *kept_a
 
 /* Reserves the line in the log, as it would read if this process died. NULL: the log is full. */
 struct log_ring_slot *account_reserve(struct account *account);
-/* Writes the line: into the reservation when there is one (`*slot` becomes NULL), else as it fits. */
+/* Writes the line: into the reservation if there is one (`*slot` becomes NULL), else as it fits. */
 void account_write(struct account *account, struct log_ring_slot **slot);
 /* After the line: the reply it names never reached the client. */
 void account_write_reply_lost(struct account *account);

@@ -28,8 +28,8 @@ struct gate_settings {
     struct loop *loop;
     const struct config *config;
     const struct policy_book *book;
-    struct tls_server *const *tls_servers;  /* by index of config->listeners; NULL entries: no TLS */
-    struct tls_client *const *tls_clients;  /* by index of config->backends; NULL entries: tls off */
+    struct tls_server *const *tls_servers;  /* by index of config->listeners; NULL: no TLS */
+    struct tls_client *const *tls_clients;  /* by index of config->backends; likewise */
     struct spill *spill;
     struct log_ring_writer *log;
     struct counters *counters;              /* the worker's block */
@@ -51,6 +51,7 @@ void gate_accept(struct gate *gate, size_t listener_index, int take_fd,
  */
 void gate_drain(struct gate *gate, uint64_t max_ms, void (*done)(void *owner), void *owner);
 
+/* Sessions that are in now. */
 size_t gate_session_count(const struct gate *gate);
 
 #endif

@@ -29,7 +29,7 @@ enum session_step {
 
 /* Called from the loop, never from inside a call of the owner. */
 struct session_events {
-    /* After SESSION_STEP_WAIT: `output` is to be sent, then feeding goes on; or, closing, it ends. */
+    /* After SESSION_STEP_WAIT: send `output`; then feeding goes on or, closing, the session ends. */
     void (*on_ready)(void *owner, struct slice output, bool is_closing);
     /* A question: has the client closed its side without anything left to read? */
     bool (*client_has_left)(void *owner);

@@ -22,10 +22,11 @@ struct shared {
     struct server_options *options;   /* by index of config->listeners */
     struct message_limits *limits;    /* likewise; without max_bytes, which the policy sets */
     struct spool_budget spool_budget;
-    bool names_local_address;         /* a backend is told which of our addresses the client chose */
+    bool names_local_address;         /* a backend is told which address of ours was chosen */
     struct text scratch;              /* replies are printed here; empty between uses */
 };
 
+/* Starts the backends. What `settings` points to is kept until the end; all sessions end before. */
 struct shared *shared_new(const struct gate_settings *settings);
 void shared_free(struct shared **shared);
 
@@ -33,7 +34,7 @@ void shared_free(struct shared **shared);
 struct backend *shared_get_backend(const struct shared *shared,
                                    const struct config_backend *config);
 
-/* What EHLO offers: our own extensions, and those end to end that all backends it may reach have. */
+/* What EHLO offers: our own extensions, and end to end what all reachable backends have. */
 struct shared_offer {
     unsigned int extensions; /* SERVER_* bits */
     uint64_t max_size_bytes; /* 0 for no limit */

@@ -421,7 +421,8 @@ static bool reserve_log(struct transaction *transaction)
 
 static void stamp(struct transaction *transaction)
 {
-    const struct verdict *verdict = &recipients_find(&transaction->recipients, ACTION_ACCEPT)->verdict;
+    const struct verdict *verdict =
+        &recipients_find(&transaction->recipients, ACTION_ACCEPT)->verdict;
     struct stamp stamp = {
         .facts = &transaction->facts,
         .hostname = transaction->party.shared->settings.config->hostname,
@@ -498,7 +499,8 @@ static void decide_and_deliver(void *owner)
         reply = refusal(transaction, ACTION_TEMPFAIL);
         break;
     case JOINT_MIXED_REJECT:
-        if (transaction->party.is_prdr && recipients_find(&transaction->recipients, ACTION_ACCEPT) != NULL) {
+        if (transaction->party.is_prdr &&
+            recipients_find(&transaction->recipients, ACTION_ACCEPT) != NULL) {
             deliver(transaction);
             return;
         }

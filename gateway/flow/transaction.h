@@ -33,7 +33,7 @@ struct transaction_events {
     /* The answer to a recipient that had to be asked for. */
     void (*on_recipient)(void *owner, const struct reply *reply);
     /*
-     * The answer to the end of data; the transaction is DONE. `each` has one reply for each accepted
+     * The answer to the end of data; the transaction is DONE. `each` has a reply for each accepted
      * recipient where the client asked for PRDR and they differ, else it is NULL.
      */
     void (*on_final)(void *owner, const struct reply *overall, const struct reply *each,

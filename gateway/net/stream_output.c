@@ -146,8 +146,8 @@ static void enter_lingering(struct stream *stream)
     if (stream->tls != NULL)
         stream_tls_shut_down(stream);
     stream->state = STREAM_LINGERING;
-    if (stream->lingers && !stream->has_peer_closed && stream->dropped_bytes < STREAM_MAX_INPUT_BYTES
-        && shutdown(stream->fd, SHUT_WR) == 0)
+    if (stream->lingers && !stream->has_peer_closed
+        && stream->dropped_bytes < STREAM_MAX_INPUT_BYTES && shutdown(stream->fd, SHUT_WR) == 0)
         stream_update_reading(stream);
     else
         stream_destroy(stream);
