@@ -2,9 +2,10 @@
 /*
  * What the processes say to each other: typed messages with descriptors, over
  * one socket pair (SOCK_SEQPACKET) between the master and each of the others.
- * Both ends are the same program, so bodies are plain structs; a message whose
- * size or number of descriptors is not that of its type is refused whole, since
- * a worker that was taken over may send anything.
+ * Both ends are the same program, so bodies are plain structs (without padding,
+ * where bytes of our memory would travel along). A message whose size or number
+ * of descriptors is not that of its type is refused whole, since a worker that
+ * was taken over may send anything.
  */
 #ifndef POSTERN_DAEMON_HANDOVER_H
 #define POSTERN_DAEMON_HANDOVER_H
@@ -25,7 +26,7 @@
 #define HANDOVER_MAX_FDS 64
 #define HANDOVER_MAX_GROUPS 32
 #define HANDOVER_MAX_SLOTS 8192
-#define HANDOVER_LABEL_BYTES 32
+#define HANDOVER_LABEL_BYTES 28
 
 enum handover_type {
     /* To the loader, and back. */
@@ -49,7 +50,7 @@ enum handover_type {
 
 /* Who a process becomes before it does anything else. */
 struct handover_identity {
-    bool is_changed;      /* false: it stays who it is */
+    uint32_t is_changed;  /* 0: it stays who it is */
     uid_t user;
     gid_t group;
     uint32_t group_count;
@@ -77,7 +78,7 @@ struct handover_work {
     uint64_t generation;
     uint64_t ring_bytes;
     uint32_t index;         /* from 1, for messages */
-    bool is_debug;
+    uint32_t is_debug;      /* 0 or 1 */
     struct tls_ticket_keys ticket_keys;
     uint8_t hash_key[32];   /* for log-addresses hash */
 };

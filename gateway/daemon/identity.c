@@ -16,7 +16,7 @@ bool identity_find(const char *user, struct handover_identity *identity, struct 
     int group_count = HANDOVER_MAX_GROUPS;
     const struct passwd *entry;
 
-    *identity = (struct handover_identity){ .is_changed = false };
+    *identity = (struct handover_identity){ .is_changed = 0 };
     if (user == NULL)
         return true;
     errno = 0;
@@ -32,7 +32,7 @@ bool identity_find(const char *user, struct handover_identity *identity, struct 
         text_add_format(problem, "user %s is root itself: name one that owns nothing else", user);
         return false;
     }
-    identity->is_changed = true;
+    identity->is_changed = 1;
     identity->user = entry->pw_uid;
     identity->group = entry->pw_gid;
     if (getgrouplist(user, entry->pw_gid, identity->groups, &group_count) < 0)

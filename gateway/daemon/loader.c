@@ -8,7 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/memory.h"
 #include "daemon/load.h"
 #include "daemon/memory_file.h"
 

@@ -3,13 +3,11 @@
  * posternd: the daemon's one program. Started by people it is the master (or, with
  * -t, the loader alone); started by the master it is what its title says.
  */
-#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
