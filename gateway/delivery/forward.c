@@ -53,6 +53,7 @@ struct forward {
     struct recipient wanted;           /* the new recipient while there is no channel */
     size_t next_address;               /* the first that did not fail us */
     bool is_fresh_needed;              /* a used channel failed us: the next one is new */
+    bool was_asked;                    /* about a recipient, so what follows is a replay */
     bool has_sent_dot;
     struct loop_task tell;
     struct loop_timer hold_timer;
@@ -271,6 +272,7 @@ static void replace_channel(struct forward *forward)
 
 void forward_add_recipient(struct forward *forward, const struct recipient *recipient)
 {
+    forward->was_asked = true;
     if (forward->state == FORWARD_STATE_REFUSED) {
         answer_recipient(forward, FORWARD_STATE_REFUSED);
         return;
@@ -387,14 +389,20 @@ void forward_deliver(struct forward *forward, const struct envelope *envelope,
     }
 }
 
-/* What was accepted at first is refused now: the client is to come again with all of it. */
+/*
+ * What was accepted at first is refused now: the client is to come again with all of it. A sole
+ * recipient that was never asked about is another matter: the backend's word is the answer.
+ */
 static void on_replayed_recipient(struct forward *forward)
 {
     describe_reply(forward);
     if (forward->result.public.class == FORWARD_OK)
         return;
-    forward->result.public.class = FORWARD_DEFERRED;
-    answer_set_detail(&forward->result, "a recipient was refused when the envelope was replayed");
+    if (forward->was_asked || forward->envelope->recipient_count > 1) {
+        forward->result.public.class = FORWARD_DEFERRED;
+        answer_set_detail(&forward->result,
+                          "a recipient was refused when the envelope was replayed");
+    }
     discard_channel(forward);
     conclude(forward);
 }

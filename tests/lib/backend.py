@@ -236,6 +236,8 @@ class Connection(threading.Thread):
             self.send(to_bytes(rest, self.script.values))
         elif word == "drip":
             pause, _, text = rest.partition(" ")
+            if message is not None and text.startswith("2"):
+                self.script.received.append(message)
             for byte in to_bytes(text, self.script.values) + b"\r\n":
                 self.send(bytes([byte]))
                 time.sleep(seconds(pause))

@@ -15,6 +15,11 @@ from client import SLOWNESS, WAIT_S
 PAIR = re.compile(r'([a-z_0-9]+)=("(?:[^"\\]|\\.)*"|[^ ]*)')
 ESCAPE = re.compile(r"\\(x[0-9a-f]{2}|.)")
 USER = "nobody"
+# For lists and recipients in a configuration, beside the certificates.
+FILES = {
+    "partners": "# our partners\npartner.example\n.group.example   # and their group\n",
+    "recipients": "bob@known.example\nCarol@known.example\n@all.example\n",
+}
 
 
 def unquote(value):
@@ -132,7 +137,7 @@ class Gateway:
 
 
 def make_folder(certificates):
-    """A folder that posternd can live in: certificates, and a spool of its user."""
+    """A folder that posternd can live in: certificates, files, and a spool of its user."""
     folder = tempfile.mkdtemp(prefix="postern-test-")
     os.chmod(folder, 0o755)
     spool = os.path.join(folder, "spool")
@@ -142,6 +147,9 @@ def make_folder(certificates):
     for name in os.listdir(certificates.folder):
         if name.endswith((".pem", ".key")):
             shutil.copy(os.path.join(certificates.folder, name), folder)
+    for name, text in FILES.items():
+        with open(os.path.join(folder, name), "w", encoding="ascii") as file:
+            file.write(text)
     return folder
 
 

@@ -324,7 +324,7 @@ class Player:
         for line in self.case.lines("received"):
             if line.text.strip() == "---":
                 wanted.append([])
-            elif line.text.strip() != "nothing":
+            elif fill_known(line.text.strip(), self.values) != "nothing":
                 wanted[-1].append(line)
         wanted = [lines for lines in wanted if lines]
         if len(wanted) != len(got):
