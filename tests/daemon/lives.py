@@ -108,7 +108,8 @@ class LifeTests(GatewayTests):
         self.gateway.write_config(listen="listen 127.0.0.1:0 127.0.0.2:0;")
         self.gateway.signal(signal.SIGHUP)
         self.gateway.wait_log(r"event=generation-failed ")
-        expect(self.gateway.children("posternd: worker") == workers, "the workers have changed")
+        wait_for(lambda: self.gateway.children("posternd: worker") == workers,
+                 "none but the old workers to be left")
         expect(send(port)[0] == 250, "no mail goes through")
         os.unlink(path)
         self.gateway.signal(signal.SIGHUP)
