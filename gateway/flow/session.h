@@ -29,7 +29,7 @@ enum session_step {
 
 /* Called from the loop, never from inside a call of the owner. */
 struct session_events {
-    /* After SESSION_STEP_WAIT: send `output`; then feeding goes on or, closing, the session ends. */
+    /* After SESSION_STEP_WAIT: send `output`; then feeding goes on, or (closing) it is over. */
     void (*on_ready)(void *owner, struct slice output, bool is_closing);
     /* A question: has the client closed its side without anything left to read? */
     bool (*client_has_left)(void *owner);
