@@ -354,12 +354,16 @@ static enum client_event on_recipient(struct client_dialogue *dialogue, struct t
     return CLIENT_EVENT_RECIPIENT;
 }
 
-static enum client_event on_data(struct client_dialogue *dialogue, struct text *out)
+/* What stands behind a 354 cannot be the answer to a dot that was not said yet. */
+static enum client_event on_data(struct client_dialogue *dialogue, bool is_input_left,
+                                 struct text *out)
 {
     if (dialogue->replies.code >= 400)
         return refuse(dialogue, out);
     if (dialogue->replies.code != 354)
         return fail_by_code(dialogue);
+    if (is_input_left)
+        return fail(dialogue, CLIENT_FAILURE_UNEXPECTED);
     enter(dialogue, CLIENT_STATE_CONTENT, out);
     return CLIENT_EVENT_GO_AHEAD;
 }
@@ -447,7 +451,7 @@ static enum client_event on_reply(struct client_dialogue *dialogue, bool is_inpu
     case CLIENT_STATE_ENVELOPE:
         break;
     case CLIENT_STATE_DATA:
-        return on_data(dialogue, out);
+        return on_data(dialogue, is_input_left, out);
     case CLIENT_STATE_CONTENT:
         return on_content(dialogue);
     case CLIENT_STATE_DOT:

@@ -323,6 +323,23 @@ START_TEST(an_early_answer_to_content_is_a_refusal)
 }
 END_TEST
 
+/* A desynchronised server, or one that lies: nothing may pass for the answer to a dot to come. */
+START_TEST(a_reply_behind_354_is_no_answer_to_the_dot)
+{
+    struct player player;
+
+    player_init(&player);
+    player.stops_in_envelope = true;
+    play(&player, GREETING ALONE "250 ok\r\n|250 ok\r\n", false);
+    client_dialogue_start_content(&player.dialogue, &player.out);
+    text_reset(&player.events);
+    feed_packet(&player, SLICE("354 go\r\n250 queued\r\n"));
+    unit_expect_text("events", &player.events, SLICE("failed(DATA: a reply that does not fit)"));
+    ck_assert_int_eq(player.dialogue.state, CLIENT_STATE_OVER);
+    player_clear(&player);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("client_dialogue");
@@ -331,6 +348,7 @@ int main(void)
     tcase_add_test(dialogue, a_dialogue_says_what_the_server_can_take);
     tcase_add_test(dialogue, every_state_knows_every_class_of_reply);
     tcase_add_test(dialogue, an_early_answer_to_content_is_a_refusal);
+    tcase_add_test(dialogue, a_reply_behind_354_is_no_answer_to_the_dot);
     suite_add_tcase(suite, dialogue);
     return unit_run(suite);
 }
