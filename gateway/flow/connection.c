@@ -142,7 +142,7 @@ void connection_free(struct connection **handle)
 
     if (connection == NULL)
         return;
-    session_free(&connection->session, "shutdown", NULL);
+    session_free(&connection->session, server_reply_get(REPLY_SHUTDOWN).reason, NULL);
     stream_free(&connection->stream);
     mem_free(connection->held);
     loop_task_cancel(&connection->task);
@@ -153,10 +153,10 @@ void connection_free(struct connection **handle)
 void connection_shut_down(struct connection *connection, bool now)
 {
     connection->is_shutting_down = true;
-    if (connection->state == CONNECTION_GONE || connection->state == CONNECTION_ORPHANED)
+    if (connection->state == CONNECTION_GONE || (connection->state == CONNECTION_ORPHANED && !now))
         return;
-    if (connection->state == CONNECTION_SECURING)
-        end(connection, "shutdown", NULL);
+    if (connection->state == CONNECTION_SECURING || connection->state == CONNECTION_ORPHANED)
+        end(connection, server_reply_get(REPLY_SHUTDOWN).reason, NULL);
     else if (now || session_is_idle(connection->session))
         finish_with_reply(connection, REPLY_SHUTDOWN);
 }
@@ -248,6 +248,13 @@ static void carry_out(struct connection *connection, enum session_step step)
     }
 }
 
+/* The transaction for whose sake it was left open has ended. */
+static bool is_to_end(const struct connection *connection, enum session_step step)
+{
+    return connection->is_shutting_down && session_is_idle(connection->session) &&
+           (step == SESSION_STEP_GO_ON || step == SESSION_STEP_NEED_INPUT);
+}
+
 static void pump(struct connection *connection)
 {
     struct text *out = &connection->shared->scratch;
@@ -268,7 +275,10 @@ static void pump(struct connection *connection)
     text_reset(out);
     if (has_progress)
         set_deadline(connection);
-    carry_out(connection, step);
+    if (is_to_end(connection, step))
+        finish_with_reply(connection, REPLY_SHUTDOWN);
+    else
+        carry_out(connection, step);
 }
 
 static void on_input(void *owner)
@@ -374,7 +384,8 @@ static bool client_has_left(void *owner)
 {
     const struct connection *connection = owner;
 
-    return connection->stream == NULL || stream_has_peer_left(connection->stream);
+    return connection->stream == NULL ||
+           stream_has_peer_left(connection->stream, SLICE("QUIT\r\n"));
 }
 
 static const struct session_events session_events = {

@@ -6,7 +6,7 @@ libnet_a_SOURCES = \
 	gateway/net/loop.c gateway/net/loop.h gateway/net/loop_internal.h \
 	gateway/net/output.c gateway/net/output.h \
 	gateway/net/stream.c gateway/net/stream.h gateway/net/stream_internal.h \
-	gateway/net/stream_output.c gateway/net/stream_tls.c \
+	gateway/net/stream_output.c gateway/net/stream_peer.c gateway/net/stream_tls.c \
 	gateway/net/tls.c gateway/net/tls.h gateway/net/tls_internal.h \
 	gateway/net/listener.c gateway/net/listener.h \
 	gateway/net/spill.c gateway/net/spill.h

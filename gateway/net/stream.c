@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The life, the input and the deadlines of a stream; see stream.h. Output and
- * last words are in stream_output.c, TLS is in stream_tls.c.
+ * last words are in stream_output.c, TLS is in stream_tls.c, and what is asked of
+ * the kernel about the other side in stream_peer.c.
  *
  * Why raw events and an own read loop, not bufferevents: those cost seven system
  * calls per reply where this makes three, and 700 bytes more per connection.
@@ -356,28 +357,6 @@ bool stream_is_paused(const struct stream *stream)
     return stream->is_paused;
 }
 
-bool stream_has_peer_left(struct stream *stream)
-{
-    char byte;
-    ssize_t result;
-
-    if (stream->input_length > 0 || stream->state == STREAM_CONNECTING)
-        return false;
-    if (stream->is_broken || stream->has_peer_closed)
-        return true;
-    if (stream->tls != NULL) {
-        bool has_left = stream_tls_has_peer_left(stream);
-
-        /* What it looked at has left the kernel: nobody else would tell us of it. */
-        if (!stream->is_paused && stream_tls_has_more(stream))
-            loop_defer(stream->loop, &stream->turn);
-        return has_left;
-    }
-    result = recv(stream->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    return result == 0
-           || (result < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
-}
-
 /* ---- Deadlines. */
 
 static void on_read_due(void *owner)
@@ -430,27 +409,6 @@ static struct stream *make(struct loop *loop, int take_fd, enum stream_state sta
         event_assign(&stream->readable, loop_base(loop), take_fd, EV_READ | EV_PERSIST, on_readable,
                      stream);
     return stream;
-}
-
-/* Asked for when somebody wants to know: most streams never are, and it is a system call. */
-static void read_endpoint(int fd, int (*ask)(int, struct sockaddr *, socklen_t *),
-                          struct ip_endpoint *endpoint)
-{
-    struct sockaddr_storage address = { 0 };
-    socklen_t length = sizeof address;
-
-    if (endpoint->port == 0 && ask(fd, (struct sockaddr *)&address, &length) == 0)
-        (void)ip_endpoint_from_sockaddr((const struct sockaddr *)&address, endpoint);
-}
-
-static int ask_peer(int fd, struct sockaddr *address, socklen_t *length)
-{
-    return getpeername(fd, address, length);
-}
-
-static int ask_local(int fd, struct sockaddr *address, socklen_t *length)
-{
-    return getsockname(fd, address, length);
 }
 
 struct stream *stream_new(struct loop *loop, int take_fd, const struct stream_events *events,
@@ -559,16 +517,4 @@ void stream_set_owner(struct stream *stream, const struct stream_events *events,
 {
     stream->events = events;
     stream->owner = owner;
-}
-
-const struct ip_endpoint *stream_peer(struct stream *stream)
-{
-    read_endpoint(stream->fd, ask_peer, &stream->peer);
-    return &stream->peer;
-}
-
-const struct ip_endpoint *stream_local(struct stream *stream)
-{
-    read_endpoint(stream->fd, ask_local, &stream->local);
-    return &stream->local;
 }

@@ -121,11 +121,12 @@ void stream_pause(struct stream *stream);
 void stream_resume(struct stream *stream);
 bool stream_is_paused(const struct stream *stream);
 /*
- * Asks the kernel whether the peer has closed or reset the connection. True only
- * when no input is left unread in front of that: who sent QUIT and closed has not
- * left. For a paused stream, to which on_end does not come.
+ * Asks the kernel whether the peer has reset the connection, or has closed it without `farewell` as
+ * the last of its input that is still unread (in any case): who sent QUIT and closed has not left.
+ * For a paused stream, to which on_end does not come. Inside TLS, what is not decrypted yet passes
+ * for a farewell.
  */
-bool stream_has_peer_left(struct stream *stream);
+bool stream_has_peer_left(struct stream *stream, struct slice farewell);
 
 /* ---- Output */
 void stream_write(struct stream *stream, struct slice bytes);

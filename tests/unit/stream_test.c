@@ -26,6 +26,9 @@ static void take_lines(struct net_end *end)
     }
 }
 
+/* Who closes behind it has not left. */
+static const struct slice farewell = { "QUIT\r\n", 6 };
+
 START_TEST(lines_are_the_same_wherever_the_input_is_cut)
 {
     static const char sent[] = "EHLO a\r\n\r\nbare\nlf\r\nbare\rcr\r\n\r\r\n\n\r\nnul\0x\r\nrest";
@@ -186,9 +189,10 @@ START_TEST(the_end_comes_after_all_input_was_offered)
     net_run_for(loop, 20);
     ck_assert_uint_eq(here.inputs, 1);
     ck_assert_msg(here.ends == 0, "paused, with input left");
-    ck_assert_msg(!stream_has_peer_left(here.stream), "the command in front is not answered yet");
+    ck_assert_msg(!stream_has_peer_left(here.stream, farewell), "QUIT is not answered yet");
+    ck_assert_msg(stream_has_peer_left(here.stream, SLICE("BYE\r\n")), "QUIT is no BYE");
     stream_consume(here.stream, 6);
-    ck_assert(stream_has_peer_left(here.stream));
+    ck_assert(stream_has_peer_left(here.stream, farewell));
     here.on_input = NULL;
     stream_resume(here.stream);
     net_run_until(loop, "the end", net_has_ended, &here);
@@ -225,15 +229,26 @@ END_TEST
 START_TEST(who_left_is_known_while_paused)
 {
     stream_pause(here.stream);
-    ck_assert(!stream_has_peer_left(here.stream));
-    send_there(SLICE("x"));
-    ck_assert(!stream_has_peer_left(here.stream));
+    ck_assert(!stream_has_peer_left(here.stream, farewell));
+    send_there(SLICE("NOOP\r\n"));
+    ck_assert_msg(!stream_has_peer_left(here.stream, farewell), "it is still there");
+    send_there(SLICE("quit\r\n"));
     close(there);
     there = -1;
-    ck_assert_msg(!stream_has_peer_left(here.stream), "a byte is still to be read");
+    ck_assert_msg(!stream_has_peer_left(here.stream, farewell), "QUIT is still to be read");
     stream_resume(here.stream);
     net_run_until(loop, "the end", net_has_ended, &here);
-    ck_assert(stream_has_peer_left(here.stream));
+    ck_assert(stream_has_peer_left(here.stream, farewell));
+}
+END_TEST
+
+START_TEST(who_left_behind_unread_commands_is_known_while_paused)
+{
+    stream_pause(here.stream);
+    send_there(SLICE("QUIT\r\nNOOP\r\n"));
+    ck_assert(!stream_has_peer_left(here.stream, farewell));
+    ck_assert_int_eq(shutdown(there, SHUT_WR), 0);
+    ck_assert_msg(stream_has_peer_left(here.stream, farewell), "the last word is NOOP");
 }
 END_TEST
 
@@ -385,6 +400,7 @@ int main(void)
     tcase_add_test(input, the_end_comes_after_all_input_was_offered);
     tcase_add_test(input, input_left_unconsumed_stops_the_reading_at_its_ceiling);
     tcase_add_test(input, who_left_is_known_while_paused);
+    tcase_add_test(input, who_left_behind_unread_commands_is_known_while_paused);
     tcase_add_test(output, all_that_is_written_in_a_turn_leaves_in_one_piece);
     tcase_add_test(output, megabytes_go_both_ways_at_once_unharmed);
     tcase_add_test(output, a_stream_whose_output_waits_reads_no_more_until_little_is_left);
