@@ -170,6 +170,11 @@ void account_set_end(struct account *account, enum record_verdict verdict,
     record->total_ms = (int64_t)(clock_monotonic_ms() - account->mail_ms);
 }
 
+void account_forget_recipients(struct account *account)
+{
+    account->record.recipient_count = 0;
+}
+
 void account_add_recipient(struct account *account, const struct address *kept_address,
                            const struct reply *reply)
 {

@@ -51,7 +51,8 @@ void account_set_message(struct account *account, const struct message *message,
 void account_set_verdict(struct account *account, const struct verdict *verdict);
 void account_set_end(struct account *account, enum record_verdict verdict,
                      const struct reply *reply);
-/* At the end, once for each RCPT; `kept_address` until the line is written. */
+/* Before a line is reserved or written, once for each RCPT; `kept_address` until it is written. */
+void account_forget_recipients(struct account *account);
 void account_add_recipient(struct account *account, const struct address *kept_address,
                            const struct reply *reply);
 

@@ -322,6 +322,16 @@ bool transaction_wants_pause(const struct transaction *transaction)
 
 /* ---- The end of data: decide, deliver, reply. */
 
+static void list_recipients(struct transaction *transaction)
+{
+    account_forget_recipients(&transaction->account);
+    for (size_t i = 0; i < transaction->recipients.count; i++) {
+        const struct attempt *attempt = &transaction->recipients.attempts[i];
+
+        account_add_recipient(&transaction->account, &attempt->recipient.address, &attempt->reply);
+    }
+}
+
 /* Writes the line and forgets what is in flight. The verdict is that of the log. */
 static void conclude(struct transaction *transaction, enum record_verdict verdict,
                      const struct reply *reply)
@@ -333,11 +343,7 @@ static void conclude(struct transaction *transaction, enum record_verdict verdic
     transaction->final = *reply;
     enter(transaction, TRANSACTION_DONE);
     account_set_end(&transaction->account, verdict, reply);
-    for (size_t i = 0; i < transaction->recipients.count; i++) {
-        const struct attempt *attempt = &transaction->recipients.attempts[i];
-
-        account_add_recipient(&transaction->account, &attempt->recipient.address, &attempt->reply);
-    }
+    list_recipients(transaction);
     account_write(&transaction->account, &transaction->log_slot);
 }
 
@@ -415,6 +421,7 @@ static void on_budget_spent(void *owner)
 /* The line that stands in the log if this process dies before it can write a better one. */
 static bool reserve_log(struct transaction *transaction)
 {
+    list_recipients(transaction);
     transaction->log_slot = account_reserve(&transaction->account);
     return transaction->log_slot != NULL;
 }
@@ -542,12 +549,17 @@ void transaction_on_reply_lost(struct transaction *transaction)
 
 /* ---- Life ends. */
 
-/* Given up before its end of data: all refused is a refusal, anything else the client's choice. */
+/*
+ * Given up before its end of data: all refused is a refusal, anything else the client's choice.
+ * Given up behind the backend's dot, which only our own end can do: nobody knows.
+ */
 static void conclude_early(struct transaction *transaction, const char *reason)
 {
     struct reply reply = { .code = 0, .enhanced = "", .text = "", .reason = reason };
 
-    if (transaction->recipients.accepted_count == 0 && transaction->recipients.count > 0) {
+    if (transaction_is_committed(transaction)) {
+        conclude(transaction, RECORD_VERDICT_UNKNOWN, &reply);
+    } else if (transaction->recipients.accepted_count == 0 && transaction->recipients.count > 0) {
         reply = recipients_last(&transaction->recipients)->reply;
         conclude(transaction, verdict_of_reply(&reply), &reply);
     } else {
