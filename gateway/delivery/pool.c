@@ -198,7 +198,8 @@ static void note_failed(struct pool *pool, const struct channel *channel)
 static void on_kept_event(void *owner, struct channel *channel, enum client_event event)
 {
     struct pool *pool = owner;
-    bool is_in_setup = channel->handed_out == 0;
+    bool is_idle = loop_timer_is_set(&channel->idle_timer);
+    bool is_in_setup = channel->handed_out == 0 && !is_idle;
 
     if (event == CLIENT_EVENT_READY) {
         if (is_in_setup)
@@ -208,7 +209,7 @@ static void on_kept_event(void *owner, struct channel *channel, enum client_even
     }
     if (is_in_setup)
         note_failed(pool, channel);
-    if (loop_timer_is_set(&channel->idle_timer))
+    if (is_idle)
         pool->idle_count--;
     pool_discard(pool, &channel);
 }
