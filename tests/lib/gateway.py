@@ -84,12 +84,16 @@ class Gateway:
                         found.append((host.strip("[]"), int(port)))
 
     def raw_log(self):
-        """All that it wrote."""
-        try:
-            with open(self.log_path, encoding="utf-8", errors="replace") as file:
-                return file.read()
-        except FileNotFoundError:
-            return ""
+        """All that it wrote: to stderr, and to mail.log and its elder brother if it has them."""
+        text = ""
+        for name in ("log", "mail.log.1", "mail.log"):
+            try:
+                with open(os.path.join(self.folder, name), encoding="utf-8",
+                          errors="replace") as file:
+                    text += file.read()
+            except FileNotFoundError:
+                pass
+        return text
 
     def lines(self):
         """The whole lines of the log, parsed."""

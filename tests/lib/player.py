@@ -103,10 +103,13 @@ class Player:
 
     def say(self, match, values):
         """"C: line", "C~ bytes", "C*3: line {n}": sent together at the next other step."""
-        for number in range(1, int(match.group(2) or 1) + 1):
-            self.pending += to_bytes(match.group(4), {**values, "n": number})
-            if match.group(3) == ":":
-                self.pending += b"\r\n"
+        count, end = int(match.group(2) or 1), b"\r\n" if match.group(3) == ":" else b""
+        if "{n}" not in match.group(4):
+            self.pending += count * (to_bytes(match.group(4), {**values, "n": ""}) + end)
+            return
+        lines = [to_bytes(match.group(4), {**values, "n": number}) + end
+                 for number in range(1, count + 1)]
+        self.pending += b"".join(lines)
 
     def flush(self):
         """What was said together goes out in one piece."""
@@ -258,6 +261,24 @@ class Player:
             if time.monotonic() > until:
                 raise Unexpected(f"the backend did not see {pattern}")
             time.sleep(0.005)
+
+    def step_rename(self, rest, _line):
+        """rename FROM TO: a file of the gateway's folder"""
+        source, target = (os.path.join(self.gateway.folder, name) for name in rest.split())
+        os.rename(source, target)
+
+    def step_log_file_has(self, rest, line):
+        """log-file-has FILE key=value: a line in just this file of the gateway's folder"""
+        name, _, pairs = rest.partition(" ")
+        wanted, until = parse_expected(pairs, line, self.values), time.monotonic() + WAIT_S
+        while True:
+            with open(os.path.join(self.gateway.folder, name), encoding="utf-8") as file:
+                found = [parse_log_line(text.rstrip("\n")) for text in file]
+            if any(fits(wanted, one) for one in found if one):
+                return
+            if time.monotonic() > until:
+                raise Unexpected(f"no line in {name} has {pairs}")
+            time.sleep(0.01)
 
     def step_install(self, rest, _line):
         """install FROM TO: copies a file of the gateway's folder over another"""

@@ -35,7 +35,7 @@ class Run:
         self.case, self.values, self.steps = case, values, steps
         folder = os.path.basename(os.path.dirname(case.path))
         self.name = f"{folder}/{os.path.splitext(os.path.basename(case.path))[0]}: {name}"
-        self.outcome, self.words = None, ""
+        self.outcome, self.words, self.seconds = None, "", 0
 
     def backend_lines(self, name):
         """The section about a backend."""
@@ -155,7 +155,7 @@ class Group:
 
     def play_one(self, run):
         """One run, its outcome and what is to be told of it."""
-        player = None
+        player, began = None, time.monotonic()
         try:
             player = Player(run.case, run.values, run.steps, self.gateway, self.backends,
                             self.certificates, self.configure)
@@ -173,6 +173,7 @@ class Group:
             run.outcome, run.words = "failed", traceback.format_exc()
             if player:
                 run.words += player.report()
+        run.seconds = time.monotonic() - began
 
     def stop(self):
         """Ends what was started; gives what posternd's end was like."""

@@ -20,6 +20,8 @@ class Mistake(Exception):
 
 def unescape(text):
     """Bytes above 127 are written as \\xHH and travel as the characters of that number."""
+    if "\\" not in text and text.isascii():
+        return text
     out, at = [], 0
     while at < len(text):
         if text[at] != "\\":
@@ -38,7 +40,7 @@ def unescape(text):
         elif sign in SIGNS:
             out.append(SIGNS[sign])
             at += 2
-        elif sign and sign in "\\{}|#":
+        elif sign and sign in "\\{}|#\"":
             out.append(sign)
             at += 2
         else:
@@ -64,6 +66,8 @@ def find_brace(text, start):
 
 def fill_in(text, values):
     """Replaces each {name} and {3*text}; escapes stay as they are."""
+    if "{" not in text:
+        return text
     out, at = [], 0
     while at < len(text):
         if text[at] == "\\":
