@@ -25,7 +25,7 @@ struct attempt *recipients_add(struct recipients *recipients, const struct recip
     recipients->attempts = mem_grow(recipients->attempts, recipients->count,
                                     &recipients->capacity, sizeof(*recipients->attempts));
     attempt = &recipients->attempts[recipients->count++];
-    *attempt = (struct attempt){ .is_accepted = false };
+    *attempt = (struct attempt){ .reply = { .code = 0, .enhanced = "", .text = "", .reason = "" } };
     recipient_copy(&attempt->recipient, recipient);
     return attempt;
 }

@@ -21,7 +21,7 @@ struct attempt {
     struct recipient recipient;  /* owned */
     struct route route;
     struct verdict verdict;      /* as far as the facts went when it was last asked for */
-    struct reply reply;          /* to RCPT; when the transaction is over, the final one */
+    struct reply reply;          /* to RCPT, code 0 before it; in the end the final one */
     bool is_accepted;            /* the client was told 250 */
 };
 

@@ -556,10 +556,13 @@ void transaction_on_reply_lost(struct transaction *transaction)
 static void conclude_early(struct transaction *transaction, const char *reason)
 {
     struct reply reply = { .code = 0, .enhanced = "", .text = "", .reason = reason };
+    bool are_all_refused = transaction->recipients.accepted_count == 0 &&
+                           transaction->recipients.count > 0 &&
+                           transaction->state != TRANSACTION_ASKING;
 
     if (transaction_is_committed(transaction)) {
         conclude(transaction, RECORD_VERDICT_UNKNOWN, &reply);
-    } else if (transaction->recipients.accepted_count == 0 && transaction->recipients.count > 0) {
+    } else if (are_all_refused) {
         reply = recipients_last(&transaction->recipients)->reply;
         conclude(transaction, verdict_of_reply(&reply), &reply);
     } else {

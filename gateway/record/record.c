@@ -186,7 +186,8 @@ static void add_recipient(struct text *out, const struct record_style *style,
                           const struct record_recipient *recipient)
 {
     add_address(out, style, recipient->address);
-    text_add_format(out, ":%d", recipient->code);
+    if (recipient->code != 0)
+        text_add_format(out, ":%d", recipient->code);
     if (recipient->reason != NULL && recipient->reason[0] != '\0')
         text_add_format(out, ":%s", recipient->reason);
 }

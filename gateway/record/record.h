@@ -45,7 +45,7 @@ struct record_style {
 /* What one recipient got. Strings are borrowed like the record's. */
 struct record_recipient {
     const struct address *address;
-    int code;            /* of the reply to RCPT, or the per-recipient final one */
+    int code;            /* of the reply to RCPT, or the per-recipient final one; 0 for none yet */
     const char *reason;  /* "" for a plain success */
 };
 
