@@ -28,7 +28,7 @@ class PostfixFiles:
     daemons: str        # folder of master, smtpd ...
     commands: str       # folder of postconf, postqueue ...
     libraries: str      # folder of libpostfix-*.so
-    library_path: str   # for LD_LIBRARY_PATH
+    linker_path: str   # for LD_LIBRARY_PATH
 
 
 def output_of(command, folder=None):
@@ -86,11 +86,11 @@ def describe(root):
                          libraries, ":".join(path))
     for daemon in DAEMONS:
         program = os.path.join(files.daemons, daemon)
-        linked = output_of(["env", "LD_LIBRARY_PATH=" + files.library_path, "ldd", program])
+        linked = output_of(["env", "LD_LIBRARY_PATH=" + files.linker_path, "ldd", program])
         missing = re.findall(r"(\S+) => not found", linked)
         if missing:
             raise Failure(f"{daemon} misses {' '.join(missing)}")
-    files.version = output_of(["env", "LD_LIBRARY_PATH=" + files.library_path,
+    files.version = output_of(["env", "LD_LIBRARY_PATH=" + files.linker_path,
                                os.path.join(files.commands, "postconf"), "-dh",
                                "mail_version"]).strip()
     return files

@@ -316,7 +316,7 @@ class Postfix(Gateway):
                      processes=max(self.idle_sessions, 100) + 50)
         write(os.path.join(folder, "etc", "main.cf"), self.MAIN.format(**words))
         write(os.path.join(folder, "etc", "master.cf"), self.MASTER.format(**words))
-        environment = dict(os.environ, LD_LIBRARY_PATH=self.files.library_path,
+        environment = dict(os.environ, LD_LIBRARY_PATH=self.files.linker_path,
                            MAIL_CONFIG=os.path.join(folder, "etc"))
         master = os.path.join(self.files.daemons, "master")
         return [master, "-c", os.path.join(folder, "etc"), "-d"], environment
