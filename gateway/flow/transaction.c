@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "delivery/forward.h"
 #include "flow/account.h"
+#include "flow/outcome.h"
 #include "flow/recipients.h"
 #include "mail/mailbox.h"
 #include "mail/message.h"
@@ -23,10 +24,12 @@
 #include "verdict/decide.h"
 #include "verdict/stamp.h"
 
-/* A message may have this much in memory before the disk is asked to help ... */
+/* A message may have this much in memory before the disk is asked to help, ... */
 #define SPILL_FROM_BYTES (256 * 1024)
-/* ... and while the disk works, this much before the client has to wait. */
-#define PAUSE_FROM_BYTES (1024 * 1024)
+/* ... less when memory runs short: one part in so many of what is left of it. */
+#define SPILL_PARTS 128
+/* And while the disk works, so many times as much before the client has to wait. */
+#define PAUSE_FACTOR 4
 /* Recipients that one transaction may try, for each that it may have. */
 #define ATTEMPTS_PER_RECIPIENT 2
 
@@ -48,7 +51,6 @@ struct transaction {
     enum message_problem problem;    /* why it cannot be taken: too large, or the disk is lost */
     struct message message;
     struct mailbox_list from;        /* of header From, once the message is complete */
-    uint64_t dot_ms;                 /* when the end of data came; 0 before */
     /* In flight. */
     struct forward *forward;
     struct spill_job *spill_job;
@@ -134,33 +136,10 @@ static void settle(struct transaction *transaction, struct attempt *attempt,
     transaction->backend = attempt->route.backend;
 }
 
-/* A class in which the backend said 4xx must stay temporary, whatever the class is called. */
-static enum server_reply reply_for(const struct forward_answer *answer, enum server_reply success)
-{
-    if (answer->code / 100 == 4 && answer->class != FORWARD_UNREACHABLE)
-        return REPLY_BACKEND_DEFERRED;
-    switch (answer->class) {
-    case FORWARD_OK: return success;
-    case FORWARD_UNKNOWN_USER: return REPLY_RECIPIENT_UNKNOWN;
-    case FORWARD_MAILBOX_FULL: return REPLY_MAILBOX_FULL;
-    case FORWARD_REFUSED: return REPLY_BACKEND_REFUSED;
-    case FORWARD_TOO_LARGE: return REPLY_BACKEND_TOO_LARGE;
-    case FORWARD_DEFERRED: return REPLY_BACKEND_DEFERRED;
-    case FORWARD_UNREACHABLE: return REPLY_BACKEND_UNREACHABLE;
-    case FORWARD_BUSY: return REPLY_BACKEND_BUSY;
-    case FORWARD_BROKEN: return REPLY_BACKEND_UNREACHABLE;
-    case FORWARD_NEEDS_8BITMIME: return REPLY_NEEDS_8BITMIME;
-    case FORWARD_NEEDS_SMTPUTF8: return REPLY_NEEDS_SMTPUTF8;
-    case FORWARD_LOST: return REPLY_BACKEND_LOST;
-    case FORWARD_WITHDRAWN: return REPLY_INTERNAL; /* nobody is there to read it */
-    }
-    return REPLY_INTERNAL;
-}
-
 static void on_forward_recipient(void *owner, const struct forward_answer *answer)
 {
     struct transaction *transaction = owner;
-    struct reply reply = server_reply_get(reply_for(answer, REPLY_RECIPIENT_OK));
+    struct reply reply = server_reply_get(outcome_reply_to_backend(answer, REPLY_RECIPIENT_OK));
 
     account_on_backend(&transaction->account, answer);
     settle(transaction, recipients_last(&transaction->recipients), &reply);
@@ -233,10 +212,21 @@ struct reply transaction_start_content(struct transaction *transaction)
     return server_reply_get(REPLY_START_CONTENT);
 }
 
+/* So that a crowd of slow clients fills the disk before it shuts others out of memory. */
+static uint64_t find_spill_from(const struct transaction *transaction)
+{
+    const struct spool_budget *budget = &transaction->party.shared->spool_budget;
+    uint64_t part = (budget->max_bytes - budget->used_bytes) / SPILL_PARTS;
+
+    if (part >= SPILL_FROM_BYTES)
+        return SPILL_FROM_BYTES;
+    return part > SPOOL_CHUNK_BYTES ? part : SPOOL_CHUNK_BYTES;
+}
+
 static bool is_spill_wanted(const struct transaction *transaction)
 {
     return transaction->spill_job == NULL &&
-           spool_memory_bytes(&transaction->message.spool) >= SPILL_FROM_BYTES;
+           spool_memory_bytes(&transaction->message.spool) >= find_spill_from(transaction);
 }
 
 static void start_spill(struct transaction *transaction);
@@ -261,17 +251,6 @@ static void start_spill(struct transaction *transaction)
     transaction->spill_job = spill_write_start(transaction->party.shared->settings.spill,
                                                &transaction->message.spool, on_spilled,
                                                transaction);
-}
-
-static enum server_reply reply_for_problem(enum message_problem problem)
-{
-    switch (problem) {
-    case MESSAGE_OK: return REPLY_OK;
-    case MESSAGE_TOO_LARGE: return REPLY_MESSAGE_TOO_LARGE;
-    case MESSAGE_HEADER_TOO_LARGE: return REPLY_HEADER_TOO_LARGE;
-    case MESSAGE_NO_MEMORY: return REPLY_NO_SPACE;
-    }
-    return REPLY_INTERNAL;
 }
 
 /* The smaller of what the policy and the backend take; 0 for no limit. */
@@ -305,7 +284,7 @@ bool transaction_take_content(struct transaction *transaction, struct slice cont
     if (transaction->problem == MESSAGE_OK)
         transaction->problem = message_append(&transaction->message, content);
     if (transaction->problem != MESSAGE_OK) {
-        *answer = server_reply_get(reply_for_problem(transaction->problem));
+        *answer = server_reply_get(outcome_reply_to_problem(transaction->problem));
         transaction_on_content_refused(transaction, answer);
         return false;
     }
@@ -317,7 +296,8 @@ bool transaction_take_content(struct transaction *transaction, struct slice cont
 bool transaction_wants_pause(const struct transaction *transaction)
 {
     return transaction->spill_job != NULL &&
-           spool_memory_bytes(&transaction->message.spool) >= PAUSE_FROM_BYTES;
+           spool_memory_bytes(&transaction->message.spool) >=
+               PAUSE_FACTOR * find_spill_from(transaction);
 }
 
 /* ---- The end of data: decide, deliver, reply. */
@@ -347,13 +327,6 @@ static void conclude(struct transaction *transaction, enum record_verdict verdic
     account_write(&transaction->account, &transaction->log_slot);
 }
 
-static enum record_verdict verdict_of_reply(const struct reply *reply)
-{
-    return reply_is_success(reply)     ? RECORD_VERDICT_ACCEPT
-           : reply_is_temporary(reply) ? RECORD_VERDICT_TEMPFAIL
-                                       : RECORD_VERDICT_REJECT;
-}
-
 /* The end for a client that is there to hear it. Nothing may touch the transaction afterwards. */
 static void answer_all(struct transaction *transaction, enum record_verdict verdict,
                        const struct reply *reply)
@@ -381,13 +354,14 @@ static void answer_with(struct transaction *transaction, enum server_reply id)
 {
     struct reply reply = server_reply_get(id);
 
-    answer_all(transaction, verdict_of_reply(&reply), &reply);
+    answer_all(transaction, outcome_verdict(&reply), &reply);
 }
 
 static void on_forward_outcome(void *owner, const struct forward_answer *answer)
 {
     struct transaction *transaction = owner;
-    struct reply reply = server_reply_get(reply_for(answer, REPLY_MESSAGE_ACCEPTED));
+    struct reply reply =
+        server_reply_get(outcome_reply_to_backend(answer, REPLY_MESSAGE_ACCEPTED));
 
     account_on_backend(&transaction->account, answer);
     if (answer->class == FORWARD_OK &&
@@ -398,7 +372,7 @@ static void on_forward_outcome(void *owner, const struct forward_answer *answer)
     answer_all(transaction,
                answer->class == FORWARD_LOST        ? RECORD_VERDICT_UNKNOWN
                : answer->class == FORWARD_WITHDRAWN ? RECORD_VERDICT_ABORT
-                                                    : verdict_of_reply(&reply),
+                                                    : outcome_verdict(&reply),
                &reply);
 }
 
@@ -449,9 +423,6 @@ static void stamp(struct transaction *transaction)
 
 static void deliver(struct transaction *transaction)
 {
-    uint64_t spent_ms = clock_monotonic_ms() - transaction->dot_ms;
-    uint64_t budget_ms = listener_of(transaction)->post_dot_budget_ms;
-
     if (!reserve_log(transaction)) {
         answer_with(transaction, REPLY_LOG_FULL);
         return;
@@ -466,7 +437,6 @@ static void deliver(struct transaction *transaction)
     if (transaction->forward == NULL)
         start_forward(transaction, transaction->backend);
     enter(transaction, TRANSACTION_DELIVERING);
-    loop_timer_start(&transaction->budget_timer, budget_ms > spent_ms ? budget_ms - spent_ms : 0);
     forward_deliver(transaction->forward, &transaction->mail, &transaction->message);
 }
 
@@ -478,7 +448,7 @@ static void decide_and_deliver(void *owner)
 
     enter(transaction, TRANSACTION_DECIDING);
     if (transaction->problem != MESSAGE_OK) {
-        answer_with(transaction, reply_for_problem(transaction->problem));
+        answer_with(transaction, outcome_reply_to_problem(transaction->problem));
         return;
     }
     if (stamp_is_loop(&transaction->message,
@@ -514,24 +484,33 @@ static void decide_and_deliver(void *owner)
         reply = server_reply_get(REPLY_MIXED_SPLIT);
         break;
     }
-    answer_all(transaction, verdict_of_reply(&reply), &reply);
+    answer_all(transaction, outcome_verdict(&reply), &reply);
 }
 
 void transaction_finish(struct transaction *transaction)
 {
     if (!transaction->has_message)
         open_message(transaction);
-    transaction->dot_ms = clock_monotonic_ms();
     if (transaction->problem == MESSAGE_OK)
         transaction->problem = message_end(&transaction->message);
     facts_parse_from(&transaction->from, &transaction->message);
     transaction->facts.message = &transaction->message;
     transaction->facts.from = &transaction->from;
     account_set_message(&transaction->account, &transaction->message, &transaction->from,
-                        transaction->dot_ms);
+                        clock_monotonic_ms());
+    loop_timer_start(&transaction->budget_timer, listener_of(transaction)->post_dot_budget_ms);
     enter(transaction, TRANSACTION_SETTLING);
     if (transaction->spill_job == NULL)
         loop_defer(transaction->party.shared->settings.loop, &transaction->decide_task);
+}
+
+/* Nobody wants it any more: its room goes to others, however long the client sends on. */
+static void drop_content(struct transaction *transaction)
+{
+    if (transaction->spill_job != NULL)
+        spill_cancel(&transaction->spill_job);
+    if (transaction->has_message)
+        message_clear(&transaction->message);
 }
 
 void transaction_on_content_refused(struct transaction *transaction, const struct reply *reply)
@@ -539,7 +518,8 @@ void transaction_on_content_refused(struct transaction *transaction, const struc
     if (transaction->state == TRANSACTION_DONE)
         return;
     recipients_reply_alike(&transaction->recipients, reply);
-    conclude(transaction, verdict_of_reply(reply), reply);
+    conclude(transaction, outcome_verdict(reply), reply);
+    drop_content(transaction);
 }
 
 void transaction_on_reply_lost(struct transaction *transaction)
@@ -564,7 +544,7 @@ static void conclude_early(struct transaction *transaction, const char *reason)
         conclude(transaction, RECORD_VERDICT_UNKNOWN, &reply);
     } else if (are_all_refused) {
         reply = recipients_last(&transaction->recipients)->reply;
-        conclude(transaction, verdict_of_reply(&reply), &reply);
+        conclude(transaction, outcome_verdict(&reply), &reply);
     } else {
         conclude(transaction, RECORD_VERDICT_ABORT, &reply);
     }
@@ -578,10 +558,7 @@ void transaction_free(struct transaction **handle, const char *reason)
         return;
     if (transaction->state != TRANSACTION_DONE)
         conclude_early(transaction, reason);
-    if (transaction->spill_job != NULL)
-        spill_cancel(&transaction->spill_job);
-    if (transaction->has_message)
-        message_clear(&transaction->message);
+    drop_content(transaction);
     mailbox_list_clear(&transaction->from);
     recipients_clear(&transaction->recipients);
     envelope_clear(&transaction->mail);

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the client and the log hear of what happened; see outcome.h. */
+#include "flow/outcome.h"
+
+/* A class in which the backend said 4xx must stay temporary, whatever the class is called. */
+enum server_reply outcome_reply_to_backend(const struct forward_answer *answer,
+                                           enum server_reply success)
+{
+    if (answer->code / 100 == 4 && answer->class != FORWARD_UNREACHABLE)
+        return REPLY_BACKEND_DEFERRED;
+    switch (answer->class) {
+    case FORWARD_OK: return success;
+    case FORWARD_UNKNOWN_USER: return REPLY_RECIPIENT_UNKNOWN;
+    case FORWARD_MAILBOX_FULL: return REPLY_MAILBOX_FULL;
+    case FORWARD_REFUSED: return REPLY_BACKEND_REFUSED;
+    case FORWARD_TOO_LARGE: return REPLY_BACKEND_TOO_LARGE;
+    case FORWARD_DEFERRED: return REPLY_BACKEND_DEFERRED;
+    case FORWARD_UNREACHABLE: return REPLY_BACKEND_UNREACHABLE;
+    case FORWARD_BUSY: return REPLY_BACKEND_BUSY;
+    case FORWARD_BROKEN: return REPLY_BACKEND_UNREACHABLE;
+    case FORWARD_NEEDS_8BITMIME: return REPLY_NEEDS_8BITMIME;
+    case FORWARD_NEEDS_SMTPUTF8: return REPLY_NEEDS_SMTPUTF8;
+    case FORWARD_LOST: return REPLY_BACKEND_LOST;
+    case FORWARD_WITHDRAWN: return REPLY_INTERNAL; /* nobody is there to read it */
+    }
+    return REPLY_INTERNAL;
+}
+
+enum server_reply outcome_reply_to_problem(enum message_problem problem)
+{
+    switch (problem) {
+    case MESSAGE_OK: return REPLY_OK;
+    case MESSAGE_TOO_LARGE: return REPLY_MESSAGE_TOO_LARGE;
+    case MESSAGE_HEADER_TOO_LARGE: return REPLY_HEADER_TOO_LARGE;
+    case MESSAGE_NO_MEMORY: return REPLY_NO_SPACE;
+    }
+    return REPLY_INTERNAL;
+}
+
+enum record_verdict outcome_verdict(const struct reply *reply)
+{
+    return reply_is_success(reply)     ? RECORD_VERDICT_ACCEPT
+           : reply_is_temporary(reply) ? RECORD_VERDICT_TEMPFAIL
+                                       : RECORD_VERDICT_REJECT;
+}
