@@ -266,7 +266,8 @@ static void pump(struct connection *connection)
 
         step = session_feed(connection->session, stream_input(connection->stream), &consumed, out);
         stream_consume(connection->stream, consumed);
-        has_progress = has_progress || step != SESSION_STEP_NEED_INPUT;
+        has_progress = has_progress || step != SESSION_STEP_NEED_INPUT ||
+                       (consumed > 0 && session_is_receiving(connection->session));
     }
     if (step == SESSION_STEP_WAIT)
         connection->held = out->length > 0 ? mem_copy(text_slice(out)) : NULL;

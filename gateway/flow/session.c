@@ -351,8 +351,10 @@ bool session_is_idle(const struct session *session)
 
 bool session_is_receiving(const struct session *session)
 {
-    return session->dialogue.state == SERVER_STATE_DATA ||
-           session->dialogue.state == SERVER_STATE_CHUNK;
+    enum server_state state = session->dialogue.state;
+
+    return state == SERVER_STATE_DATA || state == SERVER_STATE_DATA_REFUSED ||
+           state == SERVER_STATE_CHUNK || state == SERVER_STATE_CHUNK_REFUSED;
 }
 
 const char *session_close_reason(const struct session *session)

@@ -63,7 +63,7 @@ bool session_on_lost(struct session *session);
 void session_close(struct session *session, const struct reply *reply, struct text *out);
 /* No transaction is open: it may be closed without hurting anyone. */
 bool session_is_idle(const struct session *session);
-/* Content is being received: other deadlines hold. */
+/* Content is being received, be it refused already: other deadlines hold. */
 bool session_is_receiving(const struct session *session);
 /* The client said QUIT, and it was the last word of it. */
 bool session_has_quit(const struct session *session);
