@@ -48,13 +48,14 @@ class Player:
             lines = self.case.lines("backend", None if name == "legacy" else name)
             self.scripts[name] = backend.script = Script(lines, self.values)
         lines = self.case.lines("client")
-        first = self.resolve(lines[0])
-        if not first.startswith("connect") and first != "do nothing":
-            self.step_connect("", lines[0])
-        self.run(lines, self.values)
-        self.flush()
-        for client in self.clients.values():
-            client.close()
+        try:
+            if not self.resolve(lines[0]).startswith("connect"):
+                self.step_connect("", lines[0])
+            self.run(lines, self.values)
+            self.flush()
+        finally:
+            for client in self.clients.values():
+                client.close()
         self.check_everywhere()
         self.check_received()
         self.check_seen()
