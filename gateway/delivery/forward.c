@@ -56,7 +56,8 @@ struct forward {
     bool was_asked;                    /* about a recipient, so what follows is a replay */
     bool has_sent_dot;
     struct loop_task tell;
-    struct loop_timer hold_timer;
+    struct loop_timer hold_timer;      /* set in OPEN */
+    struct pool_hold hold;             /* likewise */
     struct content content;
     /* In flight. */
     struct pool_request *request;      /* NULL when idle */
@@ -66,7 +67,7 @@ struct forward {
 };
 
 static void tell(void *owner);
-static void on_hold_due(void *owner);
+static void release_envelope(void *owner);
 static void on_event(void *owner, struct channel *channel, enum client_event event);
 static void on_drained(void *owner);
 
@@ -102,7 +103,8 @@ struct forward *forward_start(struct backend *backend, const struct envelope *se
     envelope_init(&forward->opened);
     answer_init(&forward->result);
     loop_task_init(&forward->tell, tell, forward);
-    loop_timer_init(&forward->hold_timer, backend->loop, on_hold_due, forward);
+    loop_timer_init(&forward->hold_timer, backend->loop, release_envelope, forward);
+    pool_hold_init(&forward->hold, release_envelope, forward);
     enter(forward, FORWARD_STATE_IDLE);
     return forward;
 }
@@ -125,6 +127,13 @@ static void conclude(struct forward *forward)
 static void start_hold(struct forward *forward)
 {
     loop_timer_start(&forward->hold_timer, forward->backend->config->hold_ms);
+    pool_hold_start(&forward->backend->pool, &forward->hold);
+}
+
+static void end_hold(struct forward *forward)
+{
+    loop_timer_cancel(&forward->hold_timer);
+    pool_hold_cancel(&forward->hold);
 }
 
 static void tell(void *owner)
@@ -278,7 +287,7 @@ void forward_add_recipient(struct forward *forward, const struct recipient *reci
         return;
     }
     if (forward->state == FORWARD_STATE_OPEN) {
-        loop_timer_cancel(&forward->hold_timer);
+        end_hold(forward);
         envelope_add_recipient(&forward->opened, recipient);
         enter(forward, FORWARD_STATE_OPENING);
         channel_add_recipients(forward->channel);
@@ -291,11 +300,15 @@ void forward_add_recipient(struct forward *forward, const struct recipient *reci
     acquire(forward);
 }
 
-/* The client is slow: the backend need not wait with us. The envelope is replayed later. */
-static void on_hold_due(void *owner)
+/*
+ * The client is slow: `hold` is over, or somebody else wants the channel. The backend need not wait
+ * with us; the envelope is replayed later.
+ */
+static void release_envelope(void *owner)
 {
     struct forward *forward = owner;
 
+    end_hold(forward);
     return_channel(forward);
     forget_opened(forward);
     enter(forward, FORWARD_STATE_IDLE);
@@ -374,7 +387,7 @@ void forward_deliver(struct forward *forward, const struct envelope *envelope,
 
     assert(is_open || forward->state == FORWARD_STATE_IDLE
            || forward->state == FORWARD_STATE_REFUSED);
-    loop_timer_cancel(&forward->hold_timer);
+    end_hold(forward);
     forward->envelope = envelope;
     forward->message = message;
     forward->is_fresh_needed = false;
@@ -471,7 +484,7 @@ static void on_outcome(struct forward *forward)
 /* While the envelope was kept: it will be replayed. */
 static void on_envelope_lost(struct forward *forward)
 {
-    loop_timer_cancel(&forward->hold_timer);
+    end_hold(forward);
     discard_channel(forward);
     forget_opened(forward);
     if (forward->state == FORWARD_STATE_ANSWERING)
@@ -552,7 +565,7 @@ void forward_cancel(struct forward **handle)
     if (forward == NULL)
         return;
     loop_task_cancel(&forward->tell);
-    loop_timer_cancel(&forward->hold_timer);
+    end_hold(forward);
     pool_request_cancel(&forward->request);
     return_channel(forward);
     envelope_clear(&forward->opened);

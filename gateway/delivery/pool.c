@@ -10,6 +10,9 @@
 
 #include "base/memory.h"
 
+/* A client that is only a little slow keeps its envelope, however many wait. */
+#define HOLD_GRACE_MS 1000
+
 /* Refusals after which a server may slow us down or remember us: such a channel is closed. */
 #define MAX_REFUSALS 2
 
@@ -49,6 +52,8 @@ void pool_init(struct pool *pool, const struct channel_settings *settings)
     list_init(&pool->waiting);
     list_init(&pool->opening);
     list_init(&pool->kept);
+    list_init(&pool->holds);
+    loop_timer_init(&pool->reclaim, settings->loop, serve, pool);
     loop_task_init(&pool->serve, serve, pool);
 }
 
@@ -336,6 +341,24 @@ static void fail_request(struct pool *pool, struct pool_request *request)
     answer_clear(&failure);
 }
 
+/* Asks for the channel that has waited longest for its client, if that was long enough. */
+static void reclaim_oldest_hold(struct pool *pool)
+{
+    struct pool_hold *hold;
+    uint64_t age_ms;
+
+    if (list_is_empty(&pool->holds))
+        return;
+    hold = LIST_OWNER(pool->holds.next, struct pool_hold, link);
+    age_ms = loop_now_ms(pool->settings.loop) - hold->since_ms;
+    if (age_ms < HOLD_GRACE_MS) {
+        loop_timer_start(&pool->reclaim, HOLD_GRACE_MS - age_ms);
+        return;
+    }
+    list_remove(&hold->link);
+    hold->on_wanted(hold->owner);
+}
+
 /* False when nothing can be done for it, nor for those behind it. */
 static bool serve_request(struct pool *pool, struct pool_request *request)
 {
@@ -351,15 +374,19 @@ static bool serve_request(struct pool *pool, struct pool_request *request)
                                    loop_now_ms(pool->settings.loop));
     if (address_index == config->address_count) {
         /* One that is in use now will do as well: a backend may refuse any more of them. */
-        if (!request->is_fresh && pool->channel_count > 0)
+        if (!request->is_fresh && pool->channel_count > 0) {
+            reclaim_oldest_hold(pool);
             return false;
+        }
         fail_request(pool, request);
         return true;
     }
     if (pool->channel_count >= config->max_connections && pool->idle_count > 0)
         close_oldest(pool);
-    if (pool->channel_count >= config->max_connections)
+    if (pool->channel_count >= config->max_connections) {
+        reclaim_oldest_hold(pool);
         return false;
+    }
     open_channel(pool, request, address_index);
     return true;
 }
@@ -371,6 +398,26 @@ static void serve(void *owner)
     while (!list_is_empty(&pool->waiting)
            && serve_request(pool, LIST_OWNER(pool->waiting.next, struct pool_request, link)))
         continue;
+}
+
+/* ---- Holds. */
+
+void pool_hold_init(struct pool_hold *hold, void (*on_wanted)(void *owner), void *owner)
+{
+    *hold = (struct pool_hold){ .on_wanted = on_wanted, .owner = owner };
+    list_init(&hold->link);
+}
+
+void pool_hold_start(struct pool *pool, struct pool_hold *hold)
+{
+    hold->since_ms = loop_now_ms(pool->settings.loop);
+    list_add_last(&pool->holds, &hold->link);
+    wake(pool);
+}
+
+void pool_hold_cancel(struct pool_hold *hold)
+{
+    list_remove(&hold->link);
 }
 
 /* ---- The end. */
@@ -400,5 +447,6 @@ void pool_clear(struct pool *pool)
     }
     assert(pool->channel_count == 0);
     loop_task_cancel(&pool->serve);
+    loop_timer_cancel(&pool->reclaim);
     addresses_clear(&pool->addresses);
 }

@@ -12,6 +12,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/list.h"
 #include "delivery/addresses.h"
@@ -27,6 +28,8 @@ struct pool {
     size_t channel_count;       /* all of them: in setup, in use, at reset, idle */
     struct list_link waiting;   /* requests that have no channel yet */
     struct list_link opening;   /* requests whose channel is in setup */
+    struct list_link holds;     /* channels that only wait for a slow client; the oldest first */
+    struct loop_timer reclaim;  /* set while somebody waits and no hold is old enough yet */
     struct loop_task serve;     /* gives channels to those who wait */
     bool is_draining;           /* nothing is kept any more */
     /* What a fresh channel's EHLO said last. */
@@ -62,6 +65,23 @@ struct pool_request *pool_request_start(struct pool *pool, bool is_fresh, size_t
                                         void *owner);
 /* `done` does not come. A channel in setup is not wasted: the pool keeps it. */
 void pool_request_cancel(struct pool_request **request);
+
+/*
+ * A channel that is given out and only waits for a client to go on. Embedded in its owner.
+ * `on_wanted`: somebody waits, and the hold is over a second old: the owner gives the channel back.
+ * It comes from the loop, once, and the hold has ended. So clients that open envelopes and fall
+ * silent cannot keep the backend from everybody else.
+ */
+struct pool_hold {
+    struct list_link link;
+    uint64_t since_ms;
+    void (*on_wanted)(void *owner);
+    void *owner;
+};
+void pool_hold_init(struct pool_hold *hold, void (*on_wanted)(void *owner), void *owner);
+void pool_hold_start(struct pool *pool, struct pool_hold *hold);
+/* Harmless when it has ended. */
+void pool_hold_cancel(struct pool_hold *hold);
 
 /* Takes a channel back, in whatever state, to be kept or closed. */
 void pool_return(struct pool *pool, struct channel **take_channel);
