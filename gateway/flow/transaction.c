@@ -367,13 +367,15 @@ static void on_forward_outcome(void *owner, const struct forward_answer *answer)
     if (answer->class == FORWARD_OK &&
         recipients_find(&transaction->recipients, ACTION_REJECT) != NULL) {
         answer_each(transaction, &reply);
-        return;
+    } else if (answer->class == FORWARD_WITHDRAWN) {
+        reply.reason = "client.closed"; /* for the log: nobody is there to read the reply */
+        answer_all(transaction, RECORD_VERDICT_ABORT, &reply);
+    } else {
+        answer_all(transaction,
+                   answer->class == FORWARD_LOST ? RECORD_VERDICT_UNKNOWN
+                                                 : outcome_verdict(&reply),
+                   &reply);
     }
-    answer_all(transaction,
-               answer->class == FORWARD_LOST        ? RECORD_VERDICT_UNKNOWN
-               : answer->class == FORWARD_WITHDRAWN ? RECORD_VERDICT_ABORT
-                                                    : outcome_verdict(&reply),
-               &reply);
 }
 
 static bool may_send_dot(void *owner)
