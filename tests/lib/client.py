@@ -62,6 +62,19 @@ class Client:
             self.write(data[at:at + size])
             time.sleep(0.001)
 
+    def flood(self, data, wait_s):
+        """As much of it, again and again, as the gateway takes from one who does not listen."""
+        self.dialogue.append(f"C: {shown(data)}   (for {wait_s} s, deaf)")
+        self.sock.settimeout(0.05)
+        until = time.monotonic() + wait_s
+        while time.monotonic() < until:
+            try:
+                self.sock.send(100 * data)
+            except socket.timeout:
+                pass
+            except OSError:
+                return
+
     def receive(self, wait_s):
         """Some more bytes into the buffer; False when nothing came in time or all has ended."""
         if self.has_ended:

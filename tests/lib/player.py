@@ -5,9 +5,11 @@ Whatever a case says, these hold for all (see check_everywhere): a client never
 sees a word of the backend; a mail counts as accepted exactly when the backend
 took it; each transaction, and each session without one, leaves one line.
 """
+import copy
 import os
 import re
 import shutil
+import threading
 import time
 
 from backend import HOSTNAME, SECRET, Script, seconds
@@ -100,7 +102,11 @@ class Player:
         action = getattr(self, "step_" + word.replace("-", "_"), None)
         if action is None:
             raise line.mistake(f"no such step: {line.text}")
-        action(fill_in(rest, values) if word != "do" else rest, line)
+        if word == "reconfigure":
+            rest = fill_known(rest, values)
+        elif word != "do":
+            rest = fill_in(rest, values)
+        action(rest, line)
 
     def say(self, match, values):
         """"C: line", "C~ bytes", "C*3: line {n}": sent together at the next other step."""
@@ -165,6 +171,35 @@ class Player:
         name = options.get("as", f"#{len(self.clients) + 1}")
         address = self.gateway.addresses[options.get("to", "inbound")][0]
         self.current = self.clients[name] = Client(name, address, options.get("from"))
+
+    def step_crowd(self, rest, line):
+        """crowd 50 STEPS: so many connections at the same time, each doing these steps"""
+        count, _, name = rest.partition(" ")
+        failures = []
+
+        def run(number):
+            one = copy.copy(self)
+            one.pending, one.values = b"", {**self.values, "n": number}
+            try:
+                one.step_connect(f"as crowd{number}", line)
+                one.step_do(name, line)
+                one.flush()
+                one.current.close()
+            except (Unexpected, Mistake, OSError) as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=run, args=(number + 1,)) for number in range(int(count))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        if failures:
+            raise Unexpected(f"{len(failures)} of {count} failed, the first: {failures[0]}")
+
+    def step_flood(self, rest, _line):
+        """flood 500ms: text   says the line again and again, and reads nothing meanwhile"""
+        wait, _, text = rest.partition(": ")
+        self.current.flood(to_bytes(text, self.values) + b"\r\n", seconds(wait))
 
     def step_on(self, rest, _line):
         """on NAME: go on with that connection"""
