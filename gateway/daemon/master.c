@@ -558,8 +558,18 @@ static bool init(struct master *master, struct text *problem)
     return true;
 }
 
+/* libevent gives them back their defaults: one that comes at our very end must not be our end. */
+static void block_signals(void)
+{
+    sigset_t all;
+
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, NULL);
+}
+
 static void clear(struct master *master)
 {
+    block_signals();
     loop_task_cancel(&master->free_task);
     generation_free(&master->gone);
     blueprint_clear(&master->blueprint);
