@@ -119,6 +119,7 @@ class Connection(threading.Thread):
 
     def note(self, line):
         """Into the transcript, which says first how the connection got there."""
+        self.backend.last_event = time.monotonic()
         script = self.script
         if self.noted_in is not None and line in ("RSET", "QUIT", "(gone)"):
             script = self.noted_in  # the tail of an earlier case
@@ -289,7 +290,7 @@ class Backend:
         self.name, self.script, self.certificates = name, script, certificates
         self.closing = threading.Event()
         self.connections = []
-        self.connection_count = 0
+        self.last_event = time.monotonic()
         self.listener = socket.socket()
         self.listener.bind(("127.0.0.1", 0))
         self.port = self.listener.getsockname()[1]
@@ -309,10 +310,19 @@ class Backend:
                 sock.close()
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.connection_count += 1
+            self.last_event = time.monotonic()
             connection = Connection(self, sock)
-            self.connections.append(connection)
             connection.start()
+            self.connections.append(connection)
+
+    def await_quiet(self, first_s, still_s):
+        """Until each connection has ended, or none has said anything for a while."""
+        began = time.monotonic()
+        while time.monotonic() < (max(began, self.last_event) + still_s if self.connections
+                                  else began + first_s):
+            if self.connections and not any(one.is_alive() for one in self.connections):
+                return
+            time.sleep(0.005)
 
     def tls_context(self, script):
         """For the name that the backend has, or for another one."""

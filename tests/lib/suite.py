@@ -18,7 +18,7 @@ import traceback
 import configuration
 from backend import Backend, Script
 from casefile import File
-from client import Unexpected
+from client import SLOWNESS, Unexpected
 from gateway import CannotStart, Gateway, make_folder, user
 from player import Player
 from texts import Mistake, fill_in, fill_known
@@ -100,8 +100,8 @@ class Group:
         self.gateway = Gateway(self.program, self.folder)
         self.gateway.write_configuration(self.configure(""))
         self.gateway.start()
-        for name, backend in self.backends.items():
-            self.await_learning(name, backend)
+        for backend in self.backends.values():
+            self.await_learning(backend)
 
     def configure(self, more):
         """The text of the configuration, with some more changes."""
@@ -112,21 +112,14 @@ class Group:
                                   lambda text: fill_known(text, {**places, **first.values}),
                                   user())
 
-    @staticmethod
-    def await_learning(_name, backend):
+    def await_learning(self, backend):
         """The gateway asks each backend once what it can do; the case begins after that."""
-        if "down" in backend.script.words or "from-the-start" in backend.script.words:
+        if "down" in backend.script.words:
             time.sleep(0.05)
             return
-        until, seen, still_since = time.monotonic() + 1, None, time.monotonic()
-        while time.monotonic() < until:
-            now = len(backend.script.seen)
-            if now != seen:
-                seen, still_since = now, time.monotonic()
-            last = backend.script.seen[-1] if now else ""
-            if last in ("QUIT", "(gone)") or (now and time.monotonic() > still_since + 0.06):
-                return
-            time.sleep(0.005)
+        # Without a pool the connection ends when it has learnt; else it falls silent.
+        ends = "max-idle" not in self.runs[0].case.text("config") and not backend.script.rules
+        backend.await_quiet(1 * SLOWNESS, (5 if ends else 0.4) * SLOWNESS)
 
     def play(self):
         """All runs; each gets its outcome."""
