@@ -150,6 +150,7 @@ void account_set_message(struct account *account, const struct message *message,
 
     account->dot_ms = dot_ms;
     record->size_bytes = message->spool.length;
+    record->has_broken_header = message_has_broken_header(message);
     if (account->content_from_ms > 0)
         record->data_ms = (int64_t)(dot_ms - account->content_from_ms);
     if (field != NULL)

@@ -16,7 +16,7 @@
 void message_init(struct message *message, const struct message_limits *limits,
                   struct spool_budget *budget)
 {
-    *message = (struct message){ .limits = limits, .ends_with_crlf = true };
+    *message = (struct message){ .limits = limits };
     spool_init(&message->spool, budget);
     header_parser_init(&message->header, limits->max_header_bytes, limits->max_header_fields);
     text_init(&message->added, TEXT_MAX_LENGTH);
@@ -32,36 +32,6 @@ void message_clear(struct message *message)
     text_clear(&message->added);
     mem_free(message->cuts);
     message_init(message, limits, budget);
-}
-
-/* A large message passes here byte by byte, so eight are looked at in one go. */
-static bool has_8bit(struct slice bytes)
-{
-    const uint64_t high_bits = UINT64_C(0x8080808080808080);
-    size_t i = 0;
-
-    for (uint64_t word; bytes.length - i >= sizeof word; i += sizeof word) {
-        memcpy(&word, bytes.data + i, sizeof word);
-        if ((word & high_bits) != 0)
-            return true;
-    }
-    for (; i < bytes.length; i++)
-        if ((unsigned char)bytes.data[i] > 127)
-            return true;
-    return false;
-}
-
-/* What the first and the last bytes say. `bytes` is not empty and already in the spool. */
-static void note_ends(struct message *message, struct slice bytes)
-{
-    char last = bytes.data[bytes.length - 1];
-    bool has_cr_before =
-        bytes.length > 1 ? bytes.data[bytes.length - 2] == '\r' : message->ends_with_cr;
-
-    if (message->spool.length == bytes.length)
-        message->starts_with_blank = ascii_is_blank(bytes.data[0]);
-    message->ends_with_crlf = has_cr_before && last == '\n';
-    message->ends_with_cr = last == '\r';
 }
 
 static enum message_problem check_header(struct message *message)
@@ -86,9 +56,6 @@ enum message_problem message_append(struct message *message, struct slice bytes)
         message->problem = MESSAGE_NO_MEMORY;
         return message->problem;
     }
-    note_ends(message, bytes);
-    if (!message->has_8bit)
-        message->has_8bit = has_8bit(bytes);
     header_parser_feed(&message->header, bytes);
     return check_header(message);
 }
@@ -159,16 +126,14 @@ void message_cut_field(struct message *message, const struct header_field *field
     message->cut_count++;
 }
 
-/* The empty line that keeps a first line of ours from being continued. */
-static struct slice separator(const struct message *message)
-{
-    return message->added.length > 0 && message->starts_with_blank ? SLICE("\r\n") : SLICE_EMPTY;
-}
+static const struct slice empty_line = { "\r\n", 2 };
 
 uint64_t message_outgoing_bytes(const struct message *message)
 {
-    uint64_t bytes = message->added.length + separator(message).length + message->spool.length;
+    uint64_t bytes = message->added.length + message->spool.length;
 
+    if (message_has_broken_header(message))
+        bytes += empty_line.length;
     for (size_t i = 0; i < message->cut_count; i++)
         bytes -= message->cuts[i].length;
     return bytes;
@@ -177,17 +142,6 @@ uint64_t message_outgoing_bytes(const struct message *message)
 static uint64_t smaller(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
-}
-
-/* What stands above the content, or the rest of it; empty when all was given. */
-static struct slice next_added(const struct message *message,
-                               const struct message_position *position)
-{
-    size_t given = (size_t)position->added;
-
-    if (given < message->added.length)
-        return slice_from_offset(text_slice(&message->added), given);
-    return slice_from_offset(separator(message), given - message->added.length);
 }
 
 /* Moves the position over cuts; gives how many bytes follow before the next one or the end. */
@@ -205,23 +159,13 @@ static uint64_t skip_cuts(const struct message *message, struct message_position
     return message->spool.length - position->offset;
 }
 
-struct message_piece message_next_piece(const struct message *message,
-                                        struct message_position *position, uint64_t max_bytes)
+/* The next run of the content itself. */
+static struct message_piece next_content(const struct message *message,
+                                         struct message_position *position, uint64_t run)
 {
     struct message_piece piece = { .kind = MESSAGE_PIECE_MEMORY };
     const struct spool *spool = &message->spool;
-    uint64_t run;
 
-    assert(max_bytes > 0);
-    piece.bytes = slice_until(next_added(message, position), (size_t)smaller(max_bytes, SIZE_MAX));
-    piece.length = piece.bytes.length;
-    if (piece.length > 0) {
-        position->added += piece.length;
-        return piece;
-    }
-    run = smaller(skip_cuts(message, position), max_bytes);
-    if (run == 0)
-        return (struct message_piece){ .kind = MESSAGE_PIECE_END };
     if (position->offset < spool->file_length) {
         piece.kind = MESSAGE_PIECE_FILE;
         piece.offset = position->offset;
@@ -232,4 +176,40 @@ struct message_piece message_next_piece(const struct message *message,
     }
     position->offset += piece.length;
     return piece;
+}
+
+/* What is no part of the content. */
+static struct message_piece give_own(struct slice own, uint64_t max_bytes)
+{
+    own = slice_until(own, (size_t)smaller(max_bytes, SIZE_MAX));
+    return (struct message_piece){ MESSAGE_PIECE_MEMORY, .bytes = own, .length = own.length };
+}
+
+struct message_piece message_next_piece(const struct message *message,
+                                        struct message_position *position, uint64_t max_bytes)
+{
+    uint64_t header_end = message->header.length;
+    struct message_piece piece;
+    uint64_t run;
+
+    assert(max_bytes > 0);
+    if (position->added < message->added.length) {
+        piece = give_own(slice_from_offset(text_slice(&message->added), (size_t)position->added),
+                         max_bytes);
+        position->added += piece.length;
+        return piece;
+    }
+    run = skip_cuts(message, position);
+    if (message_has_broken_header(message) && position->separated < empty_line.length) {
+        if (position->offset == header_end) {
+            piece = give_own(slice_from_offset(empty_line, position->separated), max_bytes);
+            position->separated += (size_t)piece.length;
+            return piece;
+        }
+        run = smaller(run, header_end - position->offset);
+    }
+    run = smaller(run, max_bytes);
+    if (run == 0)
+        return (struct message_piece){ .kind = MESSAGE_PIECE_END };
+    return next_content(message, position, run);
 }

@@ -44,10 +44,6 @@ struct message {
     struct header_parser header; /* its header section */
     enum message_problem problem;/* the first one; nothing is taken after it */
     bool is_complete;            /* message_end was called */
-    bool has_8bit;               /* a byte above 127 was seen */
-    bool starts_with_blank;      /* the very first byte is a space or a tab; see `added` */
-    bool ends_with_cr;           /* the last byte so far is CR */
-    bool ends_with_crlf;         /* or is empty */
     /* What we change. */
     struct text added;           /* header fields put on top, each with CRLF */
     struct message_cut *cuts;    /* ascending, apart */
@@ -87,13 +83,21 @@ struct slice message_field_name(const struct message *message, const struct head
 struct slice message_field_value(const struct message *message, const struct header_field *field);
 size_t message_count_fields(const struct message *message, struct slice name);
 
-/*
- * Puts a whole field, "Name: value\r\n", above all that was put there before. A content that begins
- * with a blank (its first line would become part of our last field) gets an empty line between.
- */
+/* Puts a whole field, "Name: value\r\n", above all that was put there before. */
 void message_add_on_top(struct message *message, struct slice field);
 /* Takes a field out of what is passed on; harmless when it was taken out already. */
 void message_cut_field(struct message *message, const struct header_field *field);
+
+/*
+ * A line that is no field ended the header section. Readers differ on such a line: some take it for
+ * the first of the body, as we do, others read on and see fields that no rule of ours saw. So what
+ * is passed on has an empty line in front of it, and means the same to everyone. It also keeps a
+ * content that begins with a blank from becoming part of our last field.
+ */
+static inline bool message_has_broken_header(const struct message *message)
+{
+    return message->header.end == HEADER_END_NO_FIELD;
+}
 
 /* Bytes that message_next_piece will give in all. */
 uint64_t message_outgoing_bytes(const struct message *message);
@@ -101,7 +105,7 @@ uint64_t message_outgoing_bytes(const struct message *message);
 enum message_piece_kind {
     MESSAGE_PIECE_MEMORY, /* `bytes` */
     MESSAGE_PIECE_FILE,   /* `length` bytes at `offset` of message->spool.file: read them first */
-    MESSAGE_PIECE_END,    /* no more content has come so far; the end, when is_complete */
+    MESSAGE_PIECE_END,    /* no more content has come so far */
 };
 
 struct message_piece {
@@ -113,15 +117,17 @@ struct message_piece {
 
 /* Where a reader stands; all zero is the start. */
 struct message_position {
-    uint64_t added;  /* bytes given of what is put on top */
-    uint64_t offset; /* next byte of the content */
-    size_t cut;      /* the first cut that does not lie behind it */
+    uint64_t added;     /* bytes given of what is put on top */
+    uint64_t offset;    /* next byte of the content */
+    size_t cut;         /* the first cut that does not lie behind it */
+    size_t separated;   /* bytes given of the empty line behind a broken header section */
 };
 
 /*
- * The next run of the outgoing message: what was put on top, then the content
- * without the cuts. At most `max_bytes` (not 0) at once. Moves the position.
- * What is put on top and cut must not change between two calls.
+ * The next run of the outgoing message: what was put on top, then the content without the cuts,
+ * with an empty line where the header section is broken. At most `max_bytes` (not 0) at once. Moves
+ * the position. What is put on top and cut must not change between two calls, and the header
+ * section must be complete.
  */
 struct message_piece message_next_piece(const struct message *message,
                                         struct message_position *position, uint64_t max_bytes);

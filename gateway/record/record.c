@@ -311,6 +311,8 @@ static const struct field fields[] = {
     { { "size", "message", "bytes of the content as received" }, FIELD_COUNT, AT(size_bytes) },
     { { "8bit", "message", "BODY=8BITMIME was given" }, FIELD_FLAG, AT(is_8bit) },
     { { "smtputf8", "message", "SMTPUTF8 was given" }, FIELD_FLAG, AT(is_smtputf8) },
+    { { "header_broken", "message", "a line among the header fields was none" }, FIELD_FLAG,
+      AT(has_broken_header) },
     { { "domain", "decision", "the domain block whose policy was in force" }, FIELD_TEXT,
       AT(domain) },
     { { "policy", "decision", "the policy in force" }, FIELD_TEXT, AT(policy) },

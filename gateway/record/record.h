@@ -80,6 +80,7 @@ struct record {
     uint64_t size_bytes;
     bool is_8bit;
     bool is_smtputf8;
+    bool has_broken_header;      /* mail/message.h: an empty line was put into it */
     /* decision */
     const char *domain;          /* of the policy in force */
     const char *policy;

@@ -78,6 +78,7 @@ static struct record full_record(void)
     record.size_bytes = 2345;
     record.is_8bit = true;
     record.is_smtputf8 = true;
+    record.has_broken_header = true;
     record.domain = "example.org";
     record.policy = "strict";
     record.rule = "rule.strict.otherwise";
@@ -134,7 +135,7 @@ START_TEST(every_field_of_logfmt_has_its_place)
                 "tls=TLSv1.3 cipher=TLS_AES_256_GCM_SHA384 sni=mx.example.org tls_resumed=yes "
                 "from=anna@example.net rcpts=\"bob@example.org:250,\\\"o dd\\\"@example.org:550:"
                 "recipient.unknown\" rcpt_count=2 msgid=<1@example.net> "
-                "header_from=anna@example.net size=2345 8bit=yes smtputf8=yes "
+                "header_from=anna@example.net size=2345 8bit=yes smtputf8=yes header_broken=yes "
                 "domain=example.org policy=strict rule=rule.strict.otherwise reason=policy.reject "
                 "phase=message shadow=rule.strict.big shadow_action=tempfail shadow_phase=mail "
                 "tags=\"bulk,unsigned\" reply=250 dsn=2.0.0 "
@@ -162,7 +163,8 @@ START_TEST(every_field_of_json_has_its_place)
                 "\"rcpts\":[\"bob@example.org:250\",\"\\\"o dd\\\"@example.org:550:"
                 "recipient.unknown\"],\"rcpt_count\":2,\"msgid\":\"<1@example.net>\","
                 "\"header_from\":\"anna@example.net\",\"size\":2345,\"8bit\":true,"
-                "\"smtputf8\":true,\"domain\":\"example.org\",\"policy\":\"strict\","
+                "\"smtputf8\":true,\"header_broken\":true,"
+                "\"domain\":\"example.org\",\"policy\":\"strict\","
                 "\"rule\":\"rule.strict.otherwise\",\"reason\":\"policy.reject\","
                 "\"phase\":\"message\",\"shadow\":\"rule.strict.big\","
                 "\"shadow_action\":\"tempfail\",\"shadow_phase\":\"mail\","
