@@ -212,6 +212,12 @@ static enum session_step on_content(struct session *session)
     return SESSION_STEP_GO_ON;
 }
 
+static enum session_step on_content_lost(struct session *session)
+{
+    transaction_on_content_refused(session->transaction, &session->dialogue.refusal);
+    return SESSION_STEP_GO_ON;
+}
+
 static enum session_step on_end_of_data(struct session *session)
 {
     transaction_finish(session->transaction);
@@ -233,7 +239,8 @@ enum session_step session_feed(struct session *session, struct slice input, size
     enum server_event event =
         server_dialogue_feed(&session->dialogue, input, consumed, out);
 
-    if (event != SERVER_EVENT_NEED_INPUT && event != SERVER_EVENT_CONTENT) {
+    if (event != SERVER_EVENT_NEED_INPUT && event != SERVER_EVENT_CONTENT &&
+        event != SERVER_EVENT_CONTENT_LOST) {
         session->command_count++;
         refresh_offer(session);
     }
@@ -245,6 +252,7 @@ enum session_step session_feed(struct session *session, struct slice input, size
     case SERVER_EVENT_RCPT: return on_rcpt(session, out);
     case SERVER_EVENT_DATA: return on_data(session, out);
     case SERVER_EVENT_CONTENT: return on_content(session);
+    case SERVER_EVENT_CONTENT_LOST: return on_content_lost(session);
     case SERVER_EVENT_END_OF_DATA: return on_end_of_data(session);
     case SERVER_EVENT_RESET: return on_reset(session);
     case SERVER_EVENT_START_TLS: return SESSION_STEP_START_TLS;

@@ -177,6 +177,15 @@ static enum server_event end_refused(struct server_dialogue *dialogue, enum serv
     return SERVER_EVENT_RESET;
 }
 
+/* At once, since the rest may be long: the owner need not keep what came so far. */
+static enum server_event lose_content(struct server_dialogue *dialogue)
+{
+    struct reply reply = server_reply_get(find_data_reply(dialogue->reader.problem));
+
+    server_dialogue_refuse_content(dialogue, &reply);
+    return SERVER_EVENT_CONTENT_LOST;
+}
+
 static enum server_event end_content(struct server_dialogue *dialogue)
 {
     dialogue->owed = SERVER_EVENT_END_OF_DATA;
@@ -188,6 +197,8 @@ static enum server_event read_data(struct server_dialogue *dialogue, struct slic
 {
     enum data_step step;
 
+    if (dialogue->reader.state == DATA_STATE_DONE) /* the end came with what was refused */
+        return end_refused(dialogue, SERVER_STATE_READY, out);
     do {
         size_t used;
 
@@ -197,12 +208,12 @@ static enum server_event read_data(struct server_dialogue *dialogue, struct slic
         if (step == DATA_STEP_PIECE && dialogue->state == SERVER_STATE_DATA)
             return SERVER_EVENT_CONTENT;
     } while (step == DATA_STEP_PIECE);
+    if (dialogue->state == SERVER_STATE_DATA && dialogue->reader.problem != DATA_OK)
+        return lose_content(dialogue);
     if (step == DATA_STEP_MORE)
         return SERVER_EVENT_NEED_INPUT;
-    if (dialogue->state == SERVER_STATE_DATA && dialogue->reader.problem == DATA_OK)
-        return end_content(dialogue);
     if (dialogue->state == SERVER_STATE_DATA)
-        dialogue->refusal = server_reply_get(find_data_reply(dialogue->reader.problem));
+        return end_content(dialogue);
     return end_refused(dialogue, SERVER_STATE_READY, out);
 }
 
@@ -221,10 +232,8 @@ static enum server_event end_chunk(struct server_dialogue *dialogue, struct text
         if (dialogue->content.length > 0)
             return SERVER_EVENT_CONTENT;
     }
-    if (reader->problem != DATA_OK) {
-        dialogue->refusal = server_reply_get(find_data_reply(reader->problem));
-        return end_refused(dialogue, find_state_after_refused(dialogue), out);
-    }
+    if (reader->problem != DATA_OK)
+        return lose_content(dialogue);
     if (dialogue->is_last_chunk)
         return end_content(dialogue);
     server_state_enter(dialogue, SERVER_STATE_CHUNKING);
@@ -248,6 +257,8 @@ static enum server_event read_chunk(struct server_dialogue *dialogue, struct sli
         dialogue->chunk_left -= used;
         if (step == DATA_STEP_PIECE)
             return SERVER_EVENT_CONTENT;
+        if (dialogue->reader.problem != DATA_OK)
+            return lose_content(dialogue);
     }
     return end_chunk(dialogue, out);
 }

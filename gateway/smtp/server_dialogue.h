@@ -86,6 +86,7 @@ enum server_event {
     SERVER_EVENT_END_OF_DATA, /* the whole content has come: the final answer is owed */
     /* No answer is owed. */
     SERVER_EVENT_CONTENT,     /* dialogue->content: the next bytes of the message */
+    SERVER_EVENT_CONTENT_LOST,/* it has what no message may: dialogue->refusal; RESET at its end */
     SERVER_EVENT_RESET,       /* the transaction is void: RSET, or refused content, was answered */
     SERVER_EVENT_START_TLS,   /* 220 was written: start the handshake, then _on_secured */
     SERVER_EVENT_CLOSE,       /* the last reply was written: send it and close; see close_reason */

@@ -231,7 +231,8 @@ static bool carry_out(struct sink_session *session, enum server_event event)
     case SERVER_EVENT_END_OF_DATA: on_end_of_data(session); return session->state == SINK_READING;
     case SERVER_EVENT_HELLO:
     case SERVER_EVENT_RESET: drop_transaction(session); return true;
-    case SERVER_EVENT_ANSWERED: return true;
+    case SERVER_EVENT_ANSWERED:
+    case SERVER_EVENT_CONTENT_LOST: return true;
     case SERVER_EVENT_START_TLS:
     case SERVER_EVENT_CLOSE:
     case SERVER_EVENT_NEED_INPUT: break;

@@ -131,6 +131,10 @@ static void on_event(struct session *session, enum server_event event)
     case SERVER_EVENT_CONTENT:
         take_content(session);
         break;
+    case SERVER_EVENT_CONTENT_LOST:
+        require(session->is_mail_open && dialogue->refusal.code == 554);
+        forget_transaction(session);
+        break;
     case SERVER_EVENT_HELLO:
     case SERVER_EVENT_RESET:
         require(!server_dialogue_has_transaction(dialogue));

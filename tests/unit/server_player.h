@@ -167,6 +167,10 @@ static inline void on_event(struct player *player, enum server_event event)
     case SERVER_EVENT_CONTENT:
         take_content(player);
         break;
+    case SERVER_EVENT_CONTENT_LOST:
+        ck_assert(reply_is_permanent(&dialogue->refusal));
+        note(player, "lost", "");
+        break;
     case SERVER_EVENT_RESET:
         note(player, "reset", "");
         break;
