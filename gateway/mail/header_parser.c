@@ -159,6 +159,11 @@ void header_parser_end(struct header_parser *parser)
         enter_over(parser, HEADER_END_OF_INPUT);
 }
 
+size_t header_parser_memory_bytes(const struct header_parser *parser)
+{
+    return parser->text.capacity + parser->field_capacity * sizeof *parser->fields;
+}
+
 size_t header_parser_body_offset(const struct header_parser *parser)
 {
     return parser->length + (parser->end == HEADER_END_EMPTY_LINE ? 2 : 0);

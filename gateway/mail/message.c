@@ -27,6 +27,7 @@ void message_clear(struct message *message)
     const struct message_limits *limits = message->limits;
     struct spool_budget *budget = message->spool.budget;
 
+    spool_budget_give_back(budget, message->header_bytes);
     spool_clear(&message->spool);
     header_parser_clear(&message->header);
     text_clear(&message->added);
@@ -34,8 +35,27 @@ void message_clear(struct message *message)
     message_init(message, limits, budget);
 }
 
+/*
+ * The copy of the header section counts as well: a thousand clients with a large header and no body
+ * are as heavy as a thousand with a body. It is counted once it is there; a ceiling that is passed
+ * by one piece of input is still a ceiling.
+ */
+static bool take_header_memory(struct message *message)
+{
+    uint64_t bytes = header_parser_memory_bytes(&message->header);
+
+    if (bytes <= message->header_bytes)
+        return true;
+    if (!spool_budget_take(message->spool.budget, bytes - message->header_bytes))
+        return false;
+    message->header_bytes = bytes;
+    return true;
+}
+
 static enum message_problem check_header(struct message *message)
 {
+    if (!take_header_memory(message))
+        message->problem = MESSAGE_NO_MEMORY;
     if (message->header.end == HEADER_END_TOO_LARGE)
         message->problem = MESSAGE_HEADER_TOO_LARGE;
     return message->problem;

@@ -42,6 +42,7 @@ struct message {
     /* State. */
     struct spool spool;          /* the content as received */
     struct header_parser header; /* its header section */
+    uint64_t header_bytes;       /* of the spool's budget, taken for the copy of that section */
     enum message_problem problem;/* the first one; nothing is taken after it */
     bool is_complete;            /* message_end was called */
     /* What we change. */

@@ -355,6 +355,31 @@ START_TEST(ceilings_stop_a_message_for_good)
 }
 END_TEST
 
+START_TEST(the_copy_of_the_header_counts_as_memory)
+{
+    const struct message_limits wide = { 0, 1 << 20, 1000 };
+    struct spool_budget budget = { 0, 1 << 20 };
+    struct message first;
+    struct message second;
+    struct text header;
+
+    text_init(&header, 1 << 20);
+    for (int i = 0; i < 500; i++)
+        text_add_format(&header, "Field-%03d: %s\r\n", i, "0123456789012345678901234567890123456789");
+    message_init(&first, &wide, &budget);
+    message_init(&second, &wide, &budget);
+    append(&first, text_slice(&header));
+    ck_assert_uint_ge(budget.used_bytes, (uint64_t)2 * SPOOL_CHUNK_BYTES + header.length
+                                             + 500 * sizeof(struct header_field));
+    budget.max_bytes = budget.used_bytes + 2 * SPOOL_CHUNK_BYTES + header.length;
+    ck_assert_int_eq(message_append(&second, text_slice(&header)), MESSAGE_NO_MEMORY);
+    message_clear(&second);
+    message_clear(&first);
+    ck_assert_uint_eq(budget.used_bytes, 0);
+    text_clear(&header);
+}
+END_TEST
+
 START_TEST(the_end_may_show_one_field_too_many)
 {
     const struct message_limits one_field = { 0, 100, 1 };
@@ -379,6 +404,7 @@ int main(void)
 
     tcase_add_test(in, fields_are_found_by_name_and_index);
     tcase_add_test(in, ceilings_stop_a_message_for_good);
+    tcase_add_test(in, the_copy_of_the_header_counts_as_memory);
     tcase_add_test(in, the_end_may_show_one_field_too_many);
     suite_add_tcase(suite, in);
     tcase_add_test(out, a_message_goes_out_as_it_came_in);
