@@ -152,6 +152,7 @@ struct config {
     uint64_t max_spool_memory_bytes; /* per worker */
     uint64_t max_spool_disk_bytes;   /* per worker */
     uint64_t max_sessions;      /* per worker */
+    uint64_t spool_timeout_ms;  /* for the disk to store a part of a message */
     uint64_t drain_timeout_ms;  /* how long sessions may go on after SIGTERM or reload */
     struct config_log log;
     struct config_listener *listeners;

@@ -7,6 +7,7 @@ libflow_a_SOURCES = \
 	gateway/flow/session.c gateway/flow/session.h \
 	gateway/flow/transaction.c gateway/flow/transaction.h \
 	gateway/flow/recipients.c gateway/flow/recipients.h \
+	gateway/flow/intake.c gateway/flow/intake.h \
 	gateway/flow/outcome.c gateway/flow/outcome.h \
 	gateway/flow/party.h \
 	gateway/flow/account.c gateway/flow/account.h \

@@ -37,6 +37,16 @@ enum server_reply outcome_reply_to_problem(enum message_problem problem)
     return REPLY_INTERNAL;
 }
 
+enum server_reply outcome_reply_to_spill(enum spill_result result)
+{
+    switch (result) {
+    case SPILL_DONE: return REPLY_OK;
+    case SPILL_DISK_FULL: return REPLY_NO_SPACE;
+    case SPILL_FAILED: return REPLY_INTERNAL;
+    }
+    return REPLY_INTERNAL;
+}
+
 enum record_verdict outcome_verdict(const struct reply *reply)
 {
     return reply_is_success(reply)     ? RECORD_VERDICT_ACCEPT

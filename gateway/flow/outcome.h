@@ -9,6 +9,7 @@
 #include "delivery/forward.h"
 #include "mail/message.h"
 #include "mail/reply.h"
+#include "net/spill.h"
 #include "record/record.h"
 #include "smtp/server_replies.h"
 
@@ -17,6 +18,8 @@ enum server_reply outcome_reply_to_backend(const struct forward_answer *answer,
                                            enum server_reply success);
 /* Why the content cannot be taken; REPLY_OK when it can. */
 enum server_reply outcome_reply_to_problem(enum message_problem problem);
+/* What the disk had to say; REPLY_OK when it is done. */
+enum server_reply outcome_reply_to_spill(enum spill_result result);
 /* The verdict that goes with a final reply. */
 enum record_verdict outcome_verdict(const struct reply *reply);
 

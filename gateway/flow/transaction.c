@@ -3,7 +3,7 @@
  * One transaction; see transaction.h. In the order of its life:
  *
  *   transaction_new, transaction_add_recipient (route, policy, backend),
- *   transaction_start_content, transaction_take_content (spool, spill),
+ *   transaction_start_content, transaction_take_content (intake),
  *   transaction_finish -> SETTLING -> DECIDING -> DELIVERING -> DONE,
  *   transaction_free.
  */
@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "delivery/forward.h"
 #include "flow/account.h"
+#include "flow/intake.h"
 #include "flow/outcome.h"
 #include "flow/recipients.h"
 #include "mail/mailbox.h"
@@ -24,12 +25,6 @@
 #include "verdict/decide.h"
 #include "verdict/stamp.h"
 
-/* A message may have this much in memory before the disk is asked to help, ... */
-#define SPILL_FROM_BYTES (256 * 1024)
-/* ... less when memory runs short: one part in so many of what is left of it. */
-#define SPILL_PARTS 128
-/* And while the disk works, so many times as much before the client has to wait. */
-#define PAUSE_FACTOR 4
 /* Recipients that one transaction may try, for each that it may have. */
 #define ATTEMPTS_PER_RECIPIENT 2
 
@@ -46,14 +41,10 @@ struct transaction {
     const struct effective_policy *policy; /* of the first accepted recipient; NULL before */
     struct backend *backend;         /* likewise */
     struct recipients recipients;
-    struct message_limits limits;
-    bool has_message;                /* `message` is initialised */
-    enum message_problem problem;    /* why it cannot be taken: too large, or the disk is lost */
-    struct message message;
+    struct intake intake;            /* the message as it comes */
     struct mailbox_list from;        /* of header From, once the message is complete */
     /* In flight. */
     struct forward *forward;
-    struct spill_job *spill_job;
     struct log_ring_slot *log_slot;
     struct loop_task decide_task;
     struct loop_timer budget_timer;
@@ -76,6 +67,7 @@ static void enter(struct transaction *transaction, enum transaction_state state)
 
 static void decide_and_deliver(void *owner);
 static void on_budget_spent(void *owner);
+static void on_disk_progress(void *owner);
 
 /* ---- Life begins. */
 
@@ -98,6 +90,7 @@ struct transaction *transaction_new(const struct party *party,
     loop_task_init(&transaction->decide_task, decide_and_deliver, transaction);
     loop_timer_init(&transaction->budget_timer, party->shared->settings.loop, on_budget_spent,
                     transaction);
+    intake_init(&transaction->intake, party->shared, on_disk_progress, transaction);
     account_init(&transaction->account, party, transaction->id);
     account_set_mail(&transaction->account, &transaction->mail);
     enter(transaction, TRANSACTION_OPEN);
@@ -212,45 +205,14 @@ struct reply transaction_start_content(struct transaction *transaction)
     return server_reply_get(REPLY_START_CONTENT);
 }
 
-/* So that a crowd of slow clients fills the disk before it shuts others out of memory. */
-static uint64_t find_spill_from(const struct transaction *transaction)
-{
-    const struct spool_budget *budget = &transaction->party.shared->spool_budget;
-    uint64_t part = (budget->max_bytes - budget->used_bytes) / SPILL_PARTS;
-
-    if (part >= SPILL_FROM_BYTES)
-        return SPILL_FROM_BYTES;
-    return part > SPOOL_CHUNK_BYTES ? part : SPOOL_CHUNK_BYTES;
-}
-
-static bool is_spill_wanted(const struct transaction *transaction)
-{
-    return transaction->spill_job == NULL &&
-           spool_memory_bytes(&transaction->message.spool) >= find_spill_from(transaction);
-}
-
-static void start_spill(struct transaction *transaction);
-
-static void on_spilled(void *owner, enum spill_result result)
+static void on_disk_progress(void *owner)
 {
     struct transaction *transaction = owner;
 
-    transaction->spill_job = NULL;
-    if (result != SPILL_DONE)
-        transaction->problem = MESSAGE_NO_MEMORY;
-    else if (is_spill_wanted(transaction))
-        start_spill(transaction);
-    if (transaction->state == TRANSACTION_SETTLING && transaction->spill_job == NULL)
+    if (transaction->state == TRANSACTION_SETTLING && intake_is_settled(&transaction->intake))
         loop_defer(transaction->party.shared->settings.loop, &transaction->decide_task);
     else if (transaction->state == TRANSACTION_CONTENT && !transaction_wants_pause(transaction))
         transaction->events->on_room(transaction->owner);
-}
-
-static void start_spill(struct transaction *transaction)
-{
-    transaction->spill_job = spill_write_start(transaction->party.shared->settings.spill,
-                                               &transaction->message.spool, on_spilled,
-                                               transaction);
 }
 
 /* The smaller of what the policy and the backend take; 0 for no limit. */
@@ -264,40 +226,23 @@ static uint64_t content_limit(const struct transaction *transaction)
     return policy_limit;
 }
 
-static void open_message(struct transaction *transaction)
-{
-    struct shared *shared = transaction->party.shared;
-
-    transaction->limits = shared->limits[transaction->party.listener_index];
-    transaction->limits.max_bytes = content_limit(transaction);
-    message_init(&transaction->message, &transaction->limits, &shared->spool_budget);
-    transaction->has_message = true;
-    enter(transaction, TRANSACTION_CONTENT);
-}
-
 bool transaction_take_content(struct transaction *transaction, struct slice content,
                               struct reply *answer)
 {
-    if (!transaction->has_message)
-        open_message(transaction);
+    intake_open(&transaction->intake, transaction->party.listener_index,
+                content_limit(transaction));
+    enter(transaction, TRANSACTION_CONTENT);
     counter_add(transaction->party.shared->settings.counters, COUNTER_BYTES_IN, content.length);
-    if (transaction->problem == MESSAGE_OK)
-        transaction->problem = message_append(&transaction->message, content);
-    if (transaction->problem != MESSAGE_OK) {
-        *answer = server_reply_get(outcome_reply_to_problem(transaction->problem));
-        transaction_on_content_refused(transaction, answer);
-        return false;
-    }
-    if (is_spill_wanted(transaction))
-        start_spill(transaction);
-    return true;
+    if (intake_take(&transaction->intake, content))
+        return true;
+    *answer = server_reply_get(transaction->intake.problem);
+    transaction_on_content_refused(transaction, answer);
+    return false;
 }
 
 bool transaction_wants_pause(const struct transaction *transaction)
 {
-    return transaction->spill_job != NULL &&
-           spool_memory_bytes(&transaction->message.spool) >=
-               PAUSE_FACTOR * find_spill_from(transaction);
+    return intake_wants_pause(&transaction->intake);
 }
 
 /* ---- The end of data: decide, deliver, reply. */
@@ -420,7 +365,7 @@ static void stamp(struct transaction *transaction)
     /* Only a sole recipient is named: several must not learn of each other. */
     if (transaction->recipients.accepted_count > 1)
         transaction->facts.recipient = NULL;
-    stamp_message(&transaction->message, &stamp);
+    stamp_message(&transaction->intake.message, &stamp);
 }
 
 static void deliver(struct transaction *transaction)
@@ -439,7 +384,7 @@ static void deliver(struct transaction *transaction)
     if (transaction->forward == NULL)
         start_forward(transaction, transaction->backend);
     enter(transaction, TRANSACTION_DELIVERING);
-    forward_deliver(transaction->forward, &transaction->mail, &transaction->message);
+    forward_deliver(transaction->forward, &transaction->mail, &transaction->intake.message);
 }
 
 static void decide_and_deliver(void *owner)
@@ -449,11 +394,11 @@ static void decide_and_deliver(void *owner)
     bool are_final;
 
     enter(transaction, TRANSACTION_DECIDING);
-    if (transaction->problem != MESSAGE_OK) {
-        answer_with(transaction, outcome_reply_to_problem(transaction->problem));
+    if (transaction->intake.problem != REPLY_OK) {
+        answer_with(transaction, transaction->intake.problem);
         return;
     }
-    if (stamp_is_loop(&transaction->message,
+    if (stamp_is_loop(&transaction->intake.message,
                       transaction->party.shared->settings.config->hostname)) {
         answer_with(transaction, REPLY_LOOP);
         return;
@@ -491,28 +436,20 @@ static void decide_and_deliver(void *owner)
 
 void transaction_finish(struct transaction *transaction)
 {
-    if (!transaction->has_message)
-        open_message(transaction);
-    if (transaction->problem == MESSAGE_OK)
-        transaction->problem = message_end(&transaction->message);
-    facts_parse_from(&transaction->from, &transaction->message);
-    transaction->facts.message = &transaction->message;
+    const struct message *message = &transaction->intake.message;
+
+    intake_open(&transaction->intake, transaction->party.listener_index,
+                content_limit(transaction));
+    intake_end(&transaction->intake);
+    facts_parse_from(&transaction->from, message);
+    transaction->facts.message = message;
     transaction->facts.from = &transaction->from;
-    account_set_message(&transaction->account, &transaction->message, &transaction->from,
+    account_set_message(&transaction->account, message, &transaction->from,
                         clock_monotonic_ms());
     loop_timer_start(&transaction->budget_timer, listener_of(transaction)->post_dot_budget_ms);
     enter(transaction, TRANSACTION_SETTLING);
-    if (transaction->spill_job == NULL)
+    if (intake_is_settled(&transaction->intake))
         loop_defer(transaction->party.shared->settings.loop, &transaction->decide_task);
-}
-
-/* Nobody wants it any more: its room goes to others, however long the client sends on. */
-static void drop_content(struct transaction *transaction)
-{
-    if (transaction->spill_job != NULL)
-        spill_cancel(&transaction->spill_job);
-    if (transaction->has_message)
-        message_clear(&transaction->message);
 }
 
 void transaction_on_content_refused(struct transaction *transaction, const struct reply *reply)
@@ -521,7 +458,8 @@ void transaction_on_content_refused(struct transaction *transaction, const struc
         return;
     recipients_reply_alike(&transaction->recipients, reply);
     conclude(transaction, outcome_verdict(reply), reply);
-    drop_content(transaction);
+    /* Nobody wants it any more: its room goes to others, however long the client sends on. */
+    intake_clear(&transaction->intake);
 }
 
 void transaction_on_reply_lost(struct transaction *transaction)
@@ -560,7 +498,7 @@ void transaction_free(struct transaction **handle, const char *reason)
         return;
     if (transaction->state != TRANSACTION_DONE)
         conclude_early(transaction, reason);
-    drop_content(transaction);
+    intake_clear(&transaction->intake);
     mailbox_list_clear(&transaction->from);
     recipients_clear(&transaction->recipients);
     envelope_clear(&transaction->mail);

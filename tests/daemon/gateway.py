@@ -210,18 +210,29 @@ domain example.org {{ backend legacy; policy open; }}
         with open(self.config_path, "w", encoding="utf-8") as file:
             file.write(text)
 
-    def arrange_early_death(self, title):
-        """Whoever has this title dies at once, as long as the file exists whose path this gives."""
+    def preload(self, name, **environment):
+        """Puts tests/daemon/NAME.c before the system's library; it reads `environment`."""
         compiler = shutil.which("cc")
         if compiler is None:
             raise Skip("needs a compiler")
-        library = os.path.join(self.folder, "die_early.so")
-        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "die_early.c")
-        subprocess.run([compiler, "-shared", "-fPIC", "-o", library, source], check=True)
-        path = os.path.join(self.folder, "die")
+        library = os.path.join(self.folder, name + ".so")
+        source = os.path.join(os.path.dirname(os.path.abspath(__file__)), name + ".c")
+        subprocess.run([compiler, "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library, source],
+                       check=True)
         options = self.environment.get("ASAN_OPTIONS", "")
-        self.environment.update(LD_PRELOAD=library, DIE_EARLY_TITLE=title, DIE_EARLY_FILE=path,
+        self.environment.update(environment, LD_PRELOAD=library,
                                 ASAN_OPTIONS=f"{options}:verify_asan_link_order=0")
+
+    def arrange_early_death(self, title):
+        """Whoever has this title dies at once, as long as the file exists whose path this gives."""
+        path = os.path.join(self.folder, "die")
+        self.preload("die_early", DIE_EARLY_TITLE=title, DIE_EARLY_FILE=path)
+        return path
+
+    def arrange_stuck_disk(self):
+        """The spool's disk does nothing as long as the file exists whose path this gives."""
+        path = os.path.join(self.folder, "stuck")
+        self.preload("stuck_disk", STUCK_DISK_FILE=path)
         return path
 
     def start(self, stderr=None, preexec=None, pass_fds=(), wait=True):

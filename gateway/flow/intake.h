@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The content of one transaction on its way in: kept in memory, moved to the
+ * disk as it grows, and refused when it cannot be kept. It decides nothing.
+ */
+#ifndef POSTERN_FLOW_INTAKE_H
+#define POSTERN_FLOW_INTAKE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/slice.h"
+#include "flow/shared.h"
+#include "mail/message.h"
+#include "net/spill.h"
+#include "smtp/server_replies.h"
+
+struct intake {
+    /* Lent. */
+    struct shared *shared;
+    void (*on_progress)(void *owner); /* the disk has answered, or will not; never from a call */
+    void *owner;
+    /* State. */
+    struct message_limits limits;
+    bool is_open;                /* `message` is initialised */
+    enum server_reply problem;   /* why it cannot be kept; REPLY_OK while it can */
+    struct message message;
+    /* In flight. */
+    struct spill_job *job;       /* NULL when idle */
+    struct loop_timer timer;     /* set while that is in flight */
+};
+
+/* Empty. `shared` is kept until intake_clear. */
+void intake_init(struct intake *intake, struct shared *shared, void (*on_progress)(void *owner),
+                 void *owner);
+/* Drops the content; harmless when there is none. */
+void intake_clear(struct intake *intake);
+
+/* Before the first content; a second call is ignored. `max_bytes` of the content, 0 for none. */
+void intake_open(struct intake *intake, size_t listener_index, uint64_t max_bytes);
+/* More content. False when it cannot be kept; `problem` says why. */
+bool intake_take(struct intake *intake, struct slice content);
+/* It holds so much memory that no more should come until on_progress. */
+bool intake_wants_pause(const struct intake *intake);
+/* All has come. Its message may be used once the disk is done with it. */
+void intake_end(struct intake *intake);
+/* The disk is done. */
+bool intake_is_settled(const struct intake *intake);
+
+#endif
