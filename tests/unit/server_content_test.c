@@ -130,10 +130,10 @@ START_TEST(refused_chunks_are_swallowed_and_the_message_is_lost)
           BYTES(BDAT_START "BDAT 3\r\na\rbBDAT 3\r\nc\r\nBDAT 0 LAST\r\n"
                            "RSET\r\n" ENVELOPE),
           BDAT_CODES " 554/5.6.0 503/5.5.1 503/5.5.1 250/2.0.0" ENVELOPE_CODES,
-          BDAT_EVENTS " bdat lost reset reset reset reset" ENVELOPE_EVENTS, .content = ANY_CONTENT },
+          BDAT_EVENTS " bdat lost reset reset reset reset" ENVELOPE_EVENTS,
+          .content = ANY_CONTENT },
         { "a_nul", BYTES(BDAT_START "BDAT 1 LAST\r\n\0" ENVELOPE),
-          BDAT_CODES " 554/5.6.0" ENVELOPE_CODES,
-          BDAT_EVENTS " bdat lost reset" ENVELOPE_EVENTS,
+          BDAT_CODES " 554/5.6.0" ENVELOPE_CODES, BDAT_EVENTS " bdat lost reset" ENVELOPE_EVENTS,
           .content = BYTES("") },
         { "a_bare_cr_at_the_very_end", BYTES(BDAT_START "BDAT 2 LAST\r\na\r"),
           BDAT_CODES " 554/5.6.0", BDAT_EVENTS " bdat lost reset", .content = ANY_CONTENT },
