@@ -140,9 +140,26 @@ void stream_drop_input(struct stream *stream)
     stream->input_length = 0;
 }
 
+void stream_keep_more(struct stream *stream, struct slice bytes)
+{
+    size_t length = stream->input_length + bytes.length;
+    char *kept = mem_resize(NULL, length, 1);
+
+    if (stream->input_length > 0)
+        memcpy(kept, stream->input, stream->input_length);
+    memcpy(kept + stream->input_length, bytes.data, bytes.length);
+    mem_free(stream->kept);
+    stream->kept = kept;
+    stream->kept_bytes = length;
+    stream->input = kept;
+    stream->input_length = length;
+}
+
 /* Moves what is left in the shared buffer to memory of the stream's own, in exact size. */
 static void keep_input(struct stream *stream)
 {
+    if (stream->kept != NULL) /* more was read ahead while it was offered */
+        return;
     if (stream->input_length == 0) {
         stream->input = NULL;
         return;

@@ -123,8 +123,7 @@ bool stream_is_paused(const struct stream *stream);
 /*
  * Asks the kernel whether the peer has reset the connection, or has closed it without `farewell` as
  * the last of its input that is still unread (in any case): who sent QUIT and closed has not left.
- * For a paused stream, to which on_end does not come. Inside TLS, what is not decrypted yet passes
- * for a farewell.
+ * For a paused stream only, to which on_end does not come.
  */
 bool stream_has_peer_left(struct stream *stream, struct slice farewell);
 

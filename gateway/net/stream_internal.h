@@ -100,6 +100,8 @@ void stream_update_reading(struct stream *stream);
 /* Calls the owner back; false when it gave up the stream meanwhile. */
 bool stream_call(struct stream *stream, void (*callback)(void *owner));
 void stream_destroy(struct stream *stream);
+/* Puts bytes behind the unconsumed input, which then is kept. */
+void stream_keep_more(struct stream *stream, struct slice bytes);
 /* Drops all unconsumed input. */
 void stream_drop_input(struct stream *stream);
 
@@ -129,7 +131,6 @@ enum stream_io stream_tls_write(struct stream *stream, struct slice bytes, size_
                                 struct stream_detail *detail);
 /* Input arrived that an earlier write waits for: true, once. */
 bool stream_tls_take_write_retry(struct stream *stream);
-bool stream_tls_has_peer_left(struct stream *stream);
 /* Tells the peer that no more comes; as far as the kernel takes it at once. */
 void stream_tls_shut_down(struct stream *stream);
 void stream_tls_free(struct stream *stream);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What a stream asks of the kernel about its two sides: their addresses, and
- * whether the peer is still there. Nothing is read here, so nothing is taken from
- * the owner's input.
+ * whether the peer is still there. Nothing is taken from the owner's input; what
+ * is read ahead inside TLS is put behind it.
  */
+#include <assert.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -80,21 +81,52 @@ static bool has_said(const struct stream *stream, struct slice farewell)
     return ends_with((struct slice){ peeked, (size_t)count }, farewell);
 }
 
+/*
+ * Inside TLS, what the kernel has cannot be looked at, so it is read ahead, as much as a stream may
+ * keep. Not into the loop's buffer: whoever asks may be about to read another stream's input there.
+ */
+static enum stream_io read_ahead(struct stream *stream)
+{
+    char bytes[MAX_PEEK_BYTES];
+    struct stream_detail detail;
+    enum stream_io result = STREAM_IO_OK;
+
+    while (result == STREAM_IO_OK && stream->input_length < STREAM_MAX_INPUT_BYTES) {
+        size_t count;
+
+        result = stream_tls_read(stream, bytes, sizeof bytes, &count, &detail);
+        if (result == STREAM_IO_OK)
+            stream_keep_more(stream, (struct slice){ bytes, count });
+    }
+    return result;
+}
+
+static bool has_left_tls(struct stream *stream, struct slice farewell)
+{
+    bool is_reset;
+
+    switch (read_ahead(stream)) {
+    case STREAM_IO_OK: /* there is more than it may keep */
+        return has_closed(stream, &is_reset);
+    case STREAM_IO_AGAIN:
+        return false;
+    case STREAM_IO_CLOSED:
+        return !ends_with(stream_input(stream), farewell);
+    case STREAM_IO_RESET:
+    case STREAM_IO_TLS:
+        break;
+    }
+    return true;
+}
+
 bool stream_has_peer_left(struct stream *stream, struct slice farewell)
 {
     bool is_reset;
 
-    if (stream->state == STREAM_CONNECTING)
-        return false;
+    assert(stream->is_paused || stream->state == STREAM_ENDED);
     if (stream->is_broken)
         return true;
-    if (stream->tls != NULL && stream->input_length == 0 && !stream->has_peer_closed) {
-        bool has_left = stream_tls_has_peer_left(stream);
-
-        /* What it looked at has left the kernel: nobody else would tell us of it. */
-        if (!stream->is_paused && stream_tls_has_more(stream))
-            loop_defer(stream->loop, &stream->turn);
-        return has_left;
-    }
+    if (stream_tls_info(stream) != NULL && !stream->has_peer_closed)
+        return has_left_tls(stream, farewell);
     return has_closed(stream, &is_reset) && (is_reset || !has_said(stream, farewell));
 }

@@ -37,7 +37,7 @@ struct stream_tls {
     bool is_shut;            /* our close was sent */
     bool wants_input;        /* the handshake, or a write, waits for input */
     bool read_wants_output;
-    enum stream_io failure;  /* found behind bytes that were read: told by the next read */
+    enum stream_io failure;  /* told again by every later read */
     char *failure_detail;    /* owned; NULL while there is no failure */
     /* Result. */
     struct tls_info info;
@@ -333,13 +333,11 @@ enum stream_io stream_tls_read(struct stream *stream, char *buffer, size_t max_b
             continue;
         }
         io = explain_read(stream, result, detail);
-        if (*count == 0)
-            return io;
         if (io == STREAM_IO_RESET || io == STREAM_IO_TLS) {
             tls->failure = io;
             tls->failure_detail = mem_copy(slice_from(detail->text));
         }
-        return STREAM_IO_OK;
+        return *count == 0 ? io : STREAM_IO_OK;
     }
     return STREAM_IO_OK;
 }
@@ -373,31 +371,4 @@ enum stream_io stream_tls_write(struct stream *stream, struct slice bytes, size_
     if (ssl_error == SSL_ERROR_WANT_READ || ssl_error == SSL_ERROR_WANT_WRITE)
         return STREAM_IO_AGAIN;
     return explain_failure(stream, ssl_error, system_error, detail);
-}
-
-bool stream_tls_has_peer_left(struct stream *stream)
-{
-    struct stream_tls *tls = stream->tls;
-    char byte;
-    int result;
-    int ssl_error;
-
-    if (!tls->is_secured)
-        return false;
-    if (tls->is_dead)
-        return true;
-    ERR_clear_error();
-    result = SSL_peek(tls->ssl, &byte, 1);
-    if (result > 0)
-        return false;
-    ssl_error = SSL_get_error(tls->ssl, result);
-    if (ssl_error == SSL_ERROR_WANT_READ || ssl_error == SSL_ERROR_WANT_WRITE)
-        return false;
-    if (ssl_error != SSL_ERROR_ZERO_RETURN) {
-        struct stream_detail detail;
-
-        tls->failure = explain_failure(stream, ssl_error, errno, &detail);
-        tls->failure_detail = mem_copy(slice_from(detail.text));
-    }
-    return true;
 }

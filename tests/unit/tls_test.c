@@ -349,6 +349,78 @@ START_TEST(a_tls_close_is_an_orderly_end_behind_the_last_bytes)
 }
 END_TEST
 
+/* What the peer said last, in records of its own, and then it closed. */
+START_TEST(only_a_farewell_is_taken_for_one_inside_tls)
+{
+    static const struct {
+        struct slice words[3];
+        bool has_left;
+    } cases[] = {
+        { { BYTES("QUIT\r\n") }, false },
+        { { BYTES("NOOP\r\n"), BYTES("qu"), BYTES("it\r\n") }, false },
+        { { BYTES("NOOP\r\n") }, true },
+        { { BYTES("QUIT\r\n"), BYTES("NOOP\r\n") }, true },
+        { { BYTES("QUIT\r") }, true },
+        { { BYTES("MAIL FROM:<a@example.net>\r\n"), BYTES("QUIT \r\n") }, true },
+    };
+    struct tls_server *server = new_server(&mx, NULL, TLS_VERSION_1_2);
+    struct tls_client *client = new_client(TLS_VERIFY_NOTHING);
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct text said;
+
+        text_init(&said, 1000);
+        shake_hands(server, client, NULL);
+        stream_pause(server_end.stream);
+        for (size_t k = 0; k < 3; k++) {
+            stream_write(client_end.stream, cases[i].words[k]);
+            text_add(&said, cases[i].words[k]);
+            net_run_for(loop, 1);
+            ck_assert_msg(!stream_has_peer_left(server_end.stream, farewell),
+                          "case %zu: it is still there", i);
+        }
+        stream_free(&client_end.stream);
+        ck_assert_msg(stream_has_peer_left(server_end.stream, farewell) == cases[i].has_left,
+                      "case %zu, asked before it is read", i);
+        ck_assert_uint_eq(server_end.inputs, 0);
+        stream_resume(server_end.stream);
+        net_run_until(loop, "the end", net_has_ended, &server_end);
+        ck_assert_int_eq(server_end.end, STREAM_END_CLOSED);
+        unit_expect_text("input", &server_end.input, text_slice(&said));
+        text_clear(&said);
+        part();
+        meet();
+    }
+    tls_server_free(&server);
+    tls_client_free(&client);
+}
+END_TEST
+
+/* More than a stream keeps: its end cannot be seen, and a client that pipelines so much is gone. */
+START_TEST(who_left_behind_a_flood_has_left)
+{
+    struct tls_server *server = new_server(&mx, NULL, TLS_VERSION_1_2);
+    struct tls_client *client = new_client(TLS_VERIFY_NOTHING);
+    char *bytes = mem_new(STREAM_MAX_INPUT_BYTES + 20000);
+
+    shake_hands(server, client, NULL);
+    stream_pause(server_end.stream);
+    stream_write(client_end.stream, (struct slice){ bytes, STREAM_MAX_INPUT_BYTES + 20000 });
+    while (stream_pending_output(client_end.stream) > 0)
+        net_run_for(loop, 1);
+    ck_assert(!stream_has_peer_left(server_end.stream, farewell));
+    ck_assert_uint_lt(stream_input(server_end.stream).length, 2 * STREAM_MAX_INPUT_BYTES);
+    stream_free(&client_end.stream);
+    ck_assert(stream_has_peer_left(server_end.stream, farewell));
+    stream_resume(server_end.stream);
+    net_run_until(loop, "the end", net_has_ended, &server_end);
+    ck_assert_uint_eq(server_end.input.length, STREAM_MAX_INPUT_BYTES + 20000);
+    mem_free(bytes);
+    tls_server_free(&server);
+    tls_client_free(&client);
+}
+END_TEST
+
 START_TEST(who_left_without_a_word_is_known_while_paused)
 {
     struct tls_server *server = new_server(&mx, NULL, TLS_VERSION_1_2);
@@ -453,6 +525,8 @@ int main(void)
     tcase_add_test(bytes, megabytes_go_both_ways_through_tls);
     tcase_add_test(bytes, a_paused_tls_stream_gets_the_rest_when_it_resumes);
     tcase_add_test(bytes, a_tls_close_is_an_orderly_end_behind_the_last_bytes);
+    tcase_add_test(bytes, only_a_farewell_is_taken_for_one_inside_tls);
+    tcase_add_test(bytes, who_left_behind_a_flood_has_left);
     tcase_add_test(bytes, who_left_without_a_word_is_known_while_paused);
     tcase_add_test(bytes, the_last_reply_arrives_through_tls);
     tcase_add_test(bytes, a_stream_may_be_freed_anywhere_in_its_handshake);
