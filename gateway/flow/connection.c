@@ -220,7 +220,7 @@ static void yield(struct connection *connection)
     stream_pause(connection->stream);
     enter(connection, CONNECTION_YIELDING);
     loop_task_init(&connection->task, go_on_next_turn, connection);
-    loop_defer(connection->shared->settings.loop, &connection->task);
+    loop_defer_again(connection->shared->settings.loop, &connection->task);
 }
 
 static void start_tls(struct connection *connection)

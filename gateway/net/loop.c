@@ -47,6 +47,7 @@ struct loop {
     uint64_t longest_turn_us;
     /* Work put off. */
     struct list_link tasks;
+    struct list_link again;
     struct list_link flushes;
     struct list_link at_end;
     /* Timers. */
@@ -86,6 +87,7 @@ struct loop *loop_new(void)
     loop->base = event_base_new();
     must(loop->base == NULL);
     list_init(&loop->tasks);
+    list_init(&loop->again);
     list_init(&loop->flushes);
     list_init(&loop->at_end);
     list_init(&loop->signals);
@@ -120,6 +122,7 @@ void loop_free(struct loop **handle)
         mem_free(handler);
     }
     forget_tasks(&loop->tasks);
+    forget_tasks(&loop->again);
     forget_tasks(&loop->flushes);
     for (size_t i = 0; i < loop->timer_count; i++)
         loop->heap[i]->place = loop->heap[i]->due_ms = 0;
@@ -222,15 +225,27 @@ static void set_wakeup(struct loop *loop)
     loop->wakeup_ms = now_ms + wait_ms;
 }
 
+static bool has_work(const struct loop *loop)
+{
+    return !list_is_empty(&loop->tasks) || !list_is_empty(&loop->again) ||
+           !list_is_empty(&loop->flushes);
+}
+
+/*
+ * An answer that was found is told (tasks), so a session goes on with the commands that waited
+ * behind it (again), and what those lead to is begun (tasks): only then is everything written.
+ */
 static void run_turn(struct loop *loop)
 {
     int flags = EVLOOP_ONCE | EVLOOP_NO_EXIT_ON_EMPTY;
 
-    if (!list_is_empty(&loop->tasks) || !list_is_empty(&loop->flushes))
+    if (has_work(loop))
         flags |= EVLOOP_NONBLOCK;
     set_wakeup(loop);
     must(event_base_loop(loop->base, flags) < 0);
     begin_turn(loop);
+    run_tasks(&loop->tasks);
+    run_tasks(&loop->again);
     run_tasks(&loop->tasks);
     run_tasks(&loop->flushes);
     leave_turn(loop);
@@ -382,6 +397,11 @@ static void add_task(struct list_link *queue, struct loop_task *task)
 void loop_defer(struct loop *loop, struct loop_task *task)
 {
     add_task(&loop->tasks, task);
+}
+
+void loop_defer_again(struct loop *loop, struct loop_task *task)
+{
+    add_task(&loop->again, task);
 }
 
 void loop_defer_flush(struct loop *loop, struct loop_task *task)

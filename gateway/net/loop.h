@@ -6,8 +6,9 @@
  * known at once is put off like the rest.
  *
  * A turn: wait; call back for what is ready or due, 64 descriptors at most; run
- * the work put off; write the output of all streams. Work put off while a turn
- * ends is run in the next, which does not wait, so that nothing starves the sockets.
+ * the work put off, in two rounds; write the output of all streams. Work put off
+ * behind that is run in the next, which does not wait, so that nothing starves
+ * the sockets.
  */
 #ifndef POSTERN_NET_LOOP_H
 #define POSTERN_NET_LOOP_H
@@ -71,6 +72,11 @@ void loop_task_init(struct loop_task *task, void (*run)(void *owner), void *owne
  * when already put off.
  */
 void loop_defer(struct loop *loop, struct loop_task *task);
+/*
+ * The same for work that may ask for more of itself: it runs once a turn at most, behind the others
+ * (and what it puts off by loop_defer runs in the same turn). So nobody gets more than a share.
+ */
+void loop_defer_again(struct loop *loop, struct loop_task *task);
 void loop_task_cancel(struct loop_task *task);
 
 /* ---- Descriptors. */

@@ -251,7 +251,7 @@ static void read_input(struct stream *stream)
         return;
     keep_input(stream);
     if (stream->tls != NULL && stream_tls_has_more(stream))
-        loop_defer(stream->loop, &stream->turn);
+        loop_defer_again(stream->loop, &stream->turn);
 }
 
 static void on_readable(evutil_socket_t fd, short what, void *arg)
@@ -302,6 +302,9 @@ static void on_turn(void *owner)
             return;
     }
     trim_input(stream);
+    /* Consuming has asked for just this; who asked for more says so in one of these. */
+    if (!stream->wants_offer && !stream->is_broken)
+        loop_task_cancel(&stream->turn);
     if (stream->state == STREAM_OPEN && stream->tls != NULL && stream_tls_has_more(stream)
         && wants_input(stream))
         read_input(stream);
@@ -325,7 +328,7 @@ void stream_consume(struct stream *stream, size_t bytes)
      */
     if (stream->kept != NULL
         && (stream->input_length <= stream->kept_bytes / 2 || !stream->is_reading))
-        loop_defer(stream->loop, &stream->turn);
+        loop_defer_again(stream->loop, &stream->turn);
 }
 
 enum stream_line stream_take_line(struct stream *stream, size_t max_bytes, struct slice *line)
@@ -355,7 +358,7 @@ void stream_pause(struct stream *stream)
     stream->is_paused = true;
     /* A write has failed, and now nobody will read up to the end: it is to be told without. */
     if (stream->is_broken && stream->state == STREAM_OPEN)
-        loop_defer(stream->loop, &stream->turn);
+        loop_defer_again(stream->loop, &stream->turn);
 }
 
 void stream_resume(struct stream *stream)
@@ -365,7 +368,7 @@ void stream_resume(struct stream *stream)
     stream->is_paused = false;
     stream->wants_offer = stream->input_length > 0;
     if (stream->wants_offer || (stream->tls != NULL && stream_tls_has_more(stream)))
-        loop_defer(stream->loop, &stream->turn);
+        loop_defer_again(stream->loop, &stream->turn);
     stream_update_reading(stream);
 }
 
@@ -456,7 +459,7 @@ struct stream *stream_connect(struct loop *loop, const struct ip_endpoint *to,
         return stream;
     }
     stream->error = error;
-    loop_defer(loop, &stream->turn);
+    loop_defer_again(loop, &stream->turn);
     return stream;
 }
 

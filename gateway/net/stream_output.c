@@ -242,7 +242,7 @@ void stream_on_writable(evutil_socket_t fd, short what, void *arg)
     }
     /* A read may have waited for this as well. */
     if (stream->state == STREAM_OPEN && stream->tls != NULL && stream_tls_has_more(stream))
-        loop_defer(stream->loop, &stream->turn);
+        loop_defer_again(stream->loop, &stream->turn);
     stream_flush(stream);
 }
 

@@ -220,7 +220,7 @@ static void become_secured(struct stream *stream)
     if (stream->output.length > 0)
         loop_defer_flush(stream->loop, &stream->flush);
     if (stream_call(stream, stream->events->on_secured) && stream_tls_has_more(stream))
-        loop_defer(stream->loop, &stream->turn);
+        loop_defer_again(stream->loop, &stream->turn);
 }
 
 static void handshake_failed(struct stream *stream, int ssl_error, int system_error)

@@ -178,7 +178,7 @@ static void defer_again(void *owner)
 {
     tell(owner);
     if (++runs < 3)
-        loop_defer(loop, &again);
+        loop_defer_again(loop, &again);
 }
 
 START_TEST(work_put_off_runs_once_in_order_and_not_inside_the_call)
@@ -208,12 +208,40 @@ END_TEST
 START_TEST(work_that_puts_itself_off_waits_for_the_next_turn)
 {
     loop_task_init(&again, defer_again, letters);
-    loop_defer(loop, &again);
+    loop_defer_again(loop, &again);
     for (unsigned int turn = 1; turn <= 3; turn++) {
         loop_stop(loop);
         loop_run(loop);
         ck_assert_uint_eq(runs, turn);
     }
+}
+END_TEST
+
+static struct loop_task chain[4];
+
+static void defer_next(void *owner)
+{
+    size_t place = (size_t)((struct loop_task *)owner - chain);
+
+    tell(&letters[place]);
+    if (place == 0)
+        loop_defer_again(loop, &chain[1]);
+    else if (place < 3)
+        loop_defer(loop, &chain[place + 1]);
+}
+
+/* An answer, the commands that waited for it, what they begin: one turn. More is for the next. */
+START_TEST(what_an_answer_leads_to_is_begun_in_its_turn)
+{
+    for (size_t i = 0; i < COUNT(chain); i++)
+        loop_task_init(&chain[i], defer_next, &chain[i]);
+    loop_defer(loop, &chain[0]);
+    loop_stop(loop);
+    loop_run(loop);
+    ck_assert_str_eq(story, "abc");
+    loop_stop(loop);
+    loop_run(loop);
+    ck_assert_str_eq(story, "abcd");
 }
 END_TEST
 
@@ -397,6 +425,7 @@ int main(void)
     tcase_add_test(loops, a_timer_cancelled_by_another_of_the_same_moment_is_silent);
     tcase_add_test(loops, work_put_off_runs_once_in_order_and_not_inside_the_call);
     tcase_add_test(loops, work_that_puts_itself_off_waits_for_the_next_turn);
+    tcase_add_test(loops, what_an_answer_leads_to_is_begun_in_its_turn);
     tcase_add_test(loops, work_cancelled_by_work_before_it_is_silent);
     tcase_add_test(loops, a_watch_tells_as_long_as_there_is_something_and_rests_when_told);
     tcase_add_test(loops, a_watch_may_be_freed_from_its_own_callback);
