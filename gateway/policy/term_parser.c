@@ -246,24 +246,42 @@ static const char *suggest_keyword(const struct term *term, struct slice word, c
     return NULL;
 }
 
+/*
+ * Without a dot it is rather a word of some other term ("header-from none") than a domain, and a
+ * rule that never matches would be found out too late. HELO may say what it likes.
+ */
+static bool is_meant_as_domain(const struct term *term, const struct word *word,
+                               struct word_reader *reader)
+{
+    char buffer[20];
+    const char *meant;
+    size_t dot;
+
+    if (slice_find_byte(word->text, '.', &dot))
+        return true;
+    meant = suggest_keyword(term, word->text, buffer, sizeof buffer);
+    if (meant == NULL && (word->is_quoted || (term->word->forms & VALUE_LITERAL) != 0))
+        return true;
+    if (meant != NULL)
+        diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "config.value", word->at,
+                        "%s takes %s, not \"%.*s\"; did you mean \"%s\"?", term->word->word,
+                        term->word->values, SLICE_ARGS(word->text), meant);
+    else
+        diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "config.value", word->at,
+                        "%s takes %s, not \"%.*s\"; a domain without a dot is written in quotes",
+                        term->word->word, term->word->values, SLICE_ARGS(word->text));
+    return false;
+}
+
 static bool parse_domain(struct term_value *value, const struct term *term, const struct word *word,
                          struct word_reader *reader)
 {
     bool is_below = word->text.length > 0 && word->text.data[0] == '.';
     enum domain_problem problem;
-    char buffer[20];
-    const char *meant = NULL;
-    size_t dot;
     struct text name;
 
-    if (!slice_find_byte(word->text, '.', &dot))
-        meant = suggest_keyword(term, word->text, buffer, sizeof buffer);
-    if (meant != NULL) {
-        diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "config.value", word->at,
-                        "%s takes %s, not \"%.*s\"; did you mean \"%s\"?", term->word->word,
-                        term->word->values, SLICE_ARGS(word->text), meant);
+    if (!is_meant_as_domain(term, word, reader))
         return false;
-    }
     text_init(&name, DOMAIN_MAX_BYTES + 1);
     if (is_below)
         text_add_byte(&name, '.');
