@@ -42,12 +42,28 @@ static const struct range private_v4[] = {
     { 0xc6120000, 0xc613ffff }, /* 198.18.0.0/15 */
     { 0xe0000000, 0xffffffff }, /* multicast and reserved */
 };
-/* IPv6 is only given out below 2000::/3. */
+/*
+ * IPv6 that no registry gives out (IANA's list of global unicast assignments): what lies between
+ * 2001::/16, 2003::/18, 2400::/11, 2600::/12, 2610::/23, 2620::/23, 2630::/12, 2800::/12, 2a00::/11
+ * and 2c00::/12. Measured by all of 2000::/3, everyone that there is would look like a few percent.
+ */
 static const struct range private_v6[] = {
-    { 0x0000000000000000, 0x1fffffffffffffff },
-    { 0x4000000000000000, 0xffffffffffffffff },
+    { 0x0000000000000000, 0x2000ffffffffffff },
+    { 0x2002000000000000, 0x2002ffffffffffff },
+    { 0x2003400000000000, 0x23ffffffffffffff },
+    { 0x2420000000000000, 0x25ffffffffffffff },
+    { 0x2610020000000000, 0x261fffffffffffff },
+    { 0x2620020000000000, 0x262fffffffffffff },
+    { 0x2640000000000000, 0x27ffffffffffffff },
+    { 0x2810000000000000, 0x29ffffffffffffff },
+    { 0x2a20000000000000, 0x2bffffffffffffff },
+    { 0x2c10000000000000, 0xffffffffffffffff },
 };
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* IPv6 in which all of IPv4 appears: NAT64 (RFC 6052, 8215), 6to4 (RFC 3056), Teredo (RFC 4380). */
+static const char *const translated_v4[] = { "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16",
+                                             "2001::/32" };
 
 static uint64_t read_number(const uint8_t *bytes, size_t count)
 {
@@ -150,13 +166,32 @@ unsigned int config_measure_relays(const struct config *config, bool is_v4)
     return (unsigned int)(covered / (public_count / 1000));
 }
 
+/* The translation that this network takes in whole, or NULL. */
+static const char *find_translated(const struct ip_prefix *network)
+{
+    for (size_t i = 0; i < COUNT(translated_v4); i++) {
+        struct ip_prefix translated;
+
+        if (ip_prefix_parse(slice_from(translated_v4[i]), &translated) &&
+            network->length <= translated.length && ip_prefix_contains(network, &translated.address))
+            return translated_v4[i];
+    }
+    return NULL;
+}
+
 static void check_relay_networks(const struct config_relay *relay, struct diagnostics *diagnostics)
 {
     for (size_t i = 0; i < relay->network_count; i++) {
         const struct ip_prefix *network = &relay->networks[i];
         unsigned int widest = ip_prefix_is_v4(network) ? 96 + WIDEST_V4 : WIDEST_V6;
+        const char *translated = find_translated(network);
         struct text printed;
 
+        if (network->length >= widest && translated != NULL)
+            diagnostics_add(diagnostics, SEVERITY_ERROR, "relay.open", relay->at,
+                            "relay %s lets all of %s send mail to anywhere through this host, and "
+                            "everyone on IPv4 can come from there, by way of a translator",
+                            relay->name, translated);
         if (network->length >= widest)
             continue;
         text_init(&printed, 100);
