@@ -174,7 +174,6 @@ static void note_local(struct address *address, struct slice local)
 {
     size_t position;
 
-    address->local_length = (uint16_t)local.length;
     address->has_percent = slice_find_byte(local, '%', &position);
     address->has_bang = slice_find_byte(local, '!', &position);
     address->has_inner_at = slice_find_byte(local, '@', &position);
@@ -196,7 +195,11 @@ static enum address_problem take_mailbox(struct cursor *cursor, enum address_for
     if (local.length > ADDRESS_LOCAL_MAX_BYTES)
         return ADDRESS_LOCAL_TOO_LONG;
     note_local(address, local);
-    text_add(out, local);
+    if (local.data[0] == '"')
+        grammar_add_local(out, local);
+    else
+        text_add(out, local);
+    address->local_length = (uint16_t)out->length;
     if (is_at(cursor, '>')) {
         bool is_postmaster = form == ADDRESS_FORWARD_PATH && !address->had_route &&
                              slice_equals_nocase(local, SLICE("postmaster"));
@@ -209,7 +212,7 @@ static enum address_problem take_mailbox(struct cursor *cursor, enum address_for
     problem = take_domain(cursor, out);
     if (problem != ADDRESS_OK)
         return problem;
-    address->domain_length = (uint16_t)(out->length - local.length - 1);
+    address->domain_length = (uint16_t)(out->length - address->local_length - 1u);
     address->is_literal = cursor->s.data[start] == '[';
     if (grammar_has_non_ascii(slice_from_offset(slice_until(cursor->s, cursor->at), start)))
         address->is_utf8 = true;

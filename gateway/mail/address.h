@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Addresses of the SMTP envelope: the Path of RFC 5321 4.1.2, with the UTF-8 of
- * RFC 6531 3.3. The local part is kept as the client wrote it (its case and
- * quotes belong to the backend); the domain is kept in domain.h's one form.
+ * RFC 6531 3.3. The local part keeps its case, which belongs to the backend, and
+ * as few quotes as it can be written with: forms that differ in nothing else are
+ * one mailbox, and are to be sent on so (RFC 5321 4.1.2). The domain is kept in
+ * domain.h's one form.
  */
 #ifndef POSTERN_MAIL_ADDRESS_H
 #define POSTERN_MAIL_ADDRESS_H
@@ -74,8 +76,7 @@ struct slice address_domain(const struct address *address);
 /* The null reverse path <>; an address that was never parsed is none. */
 bool address_is_null(const struct address *address);
 /*
- * "postmaster" in any case, with a domain or without; and the like for abuse, with a domain. Not
- * when quoted: nobody writes that but to see what it opens.
+ * "postmaster" in any case, with a domain or without; and the like for abuse, with a domain.
  */
 bool address_is_postmaster(const struct address *address);
 bool address_is_abuse(const struct address *address);

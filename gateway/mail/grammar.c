@@ -58,3 +58,35 @@ bool grammar_is_dot_atom(struct slice s)
     }
     return !needs_atext;
 }
+
+/* The content of a quoted string, without folding and backslashes. */
+static void add_unquoted(struct text *out, struct slice quoted)
+{
+    for (size_t i = 1; i + 1 < quoted.length; i++) {
+        if (quoted.data[i] == '\r' || quoted.data[i] == '\n')
+            continue;
+        if (quoted.data[i] == '\\')
+            i++;
+        text_add_byte(out, quoted.data[i]);
+    }
+}
+
+void grammar_add_local(struct text *out, struct slice quoted)
+{
+    struct text plain;
+
+    text_init(&plain, quoted.length);
+    add_unquoted(&plain, quoted);
+    if (grammar_is_dot_atom(text_slice(&plain))) {
+        text_add(out, text_slice(&plain));
+    } else {
+        text_add_byte(out, '"');
+        for (size_t i = 0; i < plain.length; i++) {
+            if (plain.data[i] == '"' || plain.data[i] == '\\')
+                text_add_byte(out, '\\');
+            text_add_byte(out, plain.data[i]);
+        }
+        text_add_byte(out, '"');
+    }
+    text_clear(&plain);
+}

@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "base/slice.h"
+#include "base/text.h"
 
 /* Some byte of it is above 127. */
 bool grammar_has_non_ascii(struct slice s);
@@ -24,5 +25,10 @@ size_t grammar_utf8_length(struct slice s);
 bool grammar_is_utf8(struct slice s);
 /* dot-atom-text: 1*atext *("." 1*atext), UTF-8 included. */
 bool grammar_is_dot_atom(struct slice s);
+/*
+ * Adds a local part with as few quotes as it can be written with: `"b\ob"` is bob, and whoever is
+ * refused as bob is both (RFC 5321 4.1.2). `quoted` is a whole quoted string, folded perhaps.
+ */
+void grammar_add_local(struct text *out, struct slice quoted);
 
 #endif

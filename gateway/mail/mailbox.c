@@ -168,44 +168,16 @@ static bool take_words(struct reader *reader, struct words *words)
     }
 }
 
-/* The content of a quoted string, without folding and backslashes. */
-static void add_unquoted(struct text *out, struct slice quoted)
-{
-    for (size_t i = 1; i + 1 < quoted.length; i++) {
-        if (quoted.data[i] == '\r' || quoted.data[i] == '\n')
-            continue;
-        if (quoted.data[i] == '\\')
-            i++;
-        text_add_byte(out, quoted.data[i]);
-    }
-}
-
-/* Local part to the address: bare where it can be, so that quotes make no second form. */
+/* Local part to the address. */
 static bool add_local(struct text *address, struct slice word)
 {
-    struct text plain;
-
     if (word.data[0] != '"') {
         text_add(address, word);
         return grammar_is_dot_atom(word);
     }
     if (!grammar_is_utf8(word))
         return false;
-    text_init(&plain, MAILBOX_MAX_BYTES);
-    add_unquoted(&plain, word);
-    if (grammar_is_dot_atom(text_slice(&plain))) {
-        text_add(address, text_slice(&plain));
-    } else {
-        text_add_byte(address, '"');
-        for (size_t i = 0; i < plain.length; i++) {
-            if (plain.data[i] == '"' || plain.data[i] == '\\')
-                text_add_byte(address, '\\');
-            text_add_byte(address, plain.data[i]);
-        }
-        text_add_byte(address, '"');
-    }
-    address->is_cut = address->is_cut || plain.is_cut;
-    text_clear(&plain);
+    grammar_add_local(address, word);
     return true;
 }
 
