@@ -11,12 +11,13 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "mail/address.h"
 #include "mail/domain.h"
+#include "mail/grammar.h"
 
 #define MAX_FILE_BYTES (256u << 20)
 /* RFC 5321 4.5.3.1.1 and 4.5.3.1.2, with the @ between. */
-#define MAX_LOCAL_BYTES 64
-#define MAX_ENTRY_BYTES (MAX_LOCAL_BYTES + 1 + DOMAIN_MAX_BYTES)
+#define MAX_ENTRY_BYTES (ADDRESS_LOCAL_MAX_BYTES + 1 + DOMAIN_MAX_BYTES)
 
 /* A file that is being read. */
 struct line_reader {
@@ -96,7 +97,7 @@ static struct slice normalise_entry(struct line_reader *lines, struct slice entr
 
 static bool is_local_part(struct slice local)
 {
-    if (local.length == 0 || local.length > MAX_LOCAL_BYTES)
+    if (local.length == 0 || local.length > ADDRESS_LOCAL_MAX_BYTES)
         return false;
     for (size_t i = 0; i < local.length; i++)
         if ((unsigned char)local.data[i] < ' ' || local.data[i] == '\x7f')
@@ -104,12 +105,26 @@ static bool is_local_part(struct slice local)
     return true;
 }
 
-/* An address with its domain in the one form, or empty. */
+/* An address in the form that envelopes have, or empty. */
 static struct slice normalise_address(struct line_reader *lines, struct slice entry, size_t at_sign)
 {
-    if (!is_local_part(slice_until(entry, at_sign)))
+    struct slice local = slice_until(entry, at_sign);
+
+    if (!is_local_part(local))
         return SLICE_EMPTY;
-    return normalise_entry(lines, entry, at_sign + 1);
+    if (local.data[0] == '"') {
+        struct text address;
+
+        if (local.length < 2 || local.data[local.length - 1] != '"')
+            return SLICE_EMPTY;
+        text_init(&address, MAX_ENTRY_BYTES);
+        grammar_add_local(&address, local);
+        local.length = address.length;
+        text_add(&address, slice_from_offset(entry, at_sign));
+        entry = slice_from(sources_keep_path(lines->reader->sources, text_string(&address)));
+        text_clear(&address);
+    }
+    return normalise_entry(lines, entry, local.length + 1);
 }
 
 /* ---- Lists ---- */

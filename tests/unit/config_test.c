@@ -252,7 +252,9 @@ START_TEST(relay_networks_are_measured_by_what_they_cover)
         { "::/0", true, 0 },
         { "2000::/3", false, 1000 },
         { "2000::/4 3000::/4", false, 1000 },
-        { "2000::/4 2000::/4", false, 500 },
+        { "2000::/4", false, 1000 },
+        { "3000::/4", false, 0 },
+        { "2400::/12 2400::/12", false, 123 },
         { "fc00::/7 ::/3", false, 0 },
         { "10.0.0.0/8 192.168.0.0/16 224.0.0.0/3 127.0.0.0/8", true, 0 },
         { "8.0.0.0/8", true, 4 },
@@ -358,12 +360,14 @@ START_TEST(recipients_come_from_a_file_in_any_case)
         { "anyone@sub.example.net", false }, { "\xc3\xa4@xn--bcher-kva.example", true },
         { "info@example.org ", false },     { "info", false },
         { "", false },                      { "@", false },
-        { "\"a@b\"@example.org", true },
+        { "\"a@b\"@example.org", true },   { "quoted@example.org", true },
+        { "\"c d\"@example.org", true },
     };
     static const struct memory_file others[] = {
         { "rcpt", BYTES("# Who there is.\r\ninfo@example.org\r\n\n  O'Brien@Example.ORG\t# him\n"
                         "a#b@example.org\n#comment@example.org\n@example.net\n"
                         "\xc3\xa4@b\xc3\xbc" "cher.example\n\"a@b\"@example.org\n"
+                        "\"quo\\ted\"@EXAMPLE.org\n\"c\\ d\"@example.org\n"
                         "info@example.org") },
     };
     struct config *config =
@@ -372,7 +376,7 @@ START_TEST(recipients_come_from_a_file_in_any_case)
                   others, COUNT(others));
     const struct config_backend *backend = &config->backends[0];
 
-    ck_assert_uint_eq(backend->recipient_set.count, 6);
+    ck_assert_uint_eq(backend->recipient_set.count, 8);
     for (size_t i = 0; i < COUNT(cases); i++)
         ck_assert_msg(config_backend_has_recipient(backend, slice_from(cases[i].address)) ==
                           cases[i].want,
