@@ -170,10 +170,10 @@ unsigned int config_measure_relays(const struct config *config, bool is_v4)
 static const char *find_translated(const struct ip_prefix *network)
 {
     for (size_t i = 0; i < COUNT(translated_v4); i++) {
-        struct ip_prefix translated;
+        struct ip_prefix all;
 
-        if (ip_prefix_parse(slice_from(translated_v4[i]), &translated) &&
-            network->length <= translated.length && ip_prefix_contains(network, &translated.address))
+        if (ip_prefix_parse(slice_from(translated_v4[i]), &all) &&
+            network->length <= all.length && ip_prefix_contains(network, &all.address))
             return translated_v4[i];
     }
     return NULL;
