@@ -320,7 +320,6 @@ static void answer_mail(struct server_dialogue *dialogue, const struct reply *re
     if (reply_is_success(reply)) {
         dialogue->is_smtputf8 = is_smtputf8;
         dialogue->is_prdr = is_prdr;
-        dialogue->idle_command_count = 0;
         server_state_enter(dialogue, SERVER_STATE_MAIL);
     }
     server_state_write(dialogue, reply, out);
@@ -344,6 +343,8 @@ static void answer_data(struct server_dialogue *dialogue, const struct reply *re
 {
     bool is_opened = reply->code / 100 == 3;
 
+    if (is_opened)
+        dialogue->idle_command_count = 0;
     if (is_opened && dialogue->is_chunked) {
         start_content(dialogue, SERVER_STATE_CHUNK);
     } else if (is_opened) {
