@@ -154,7 +154,7 @@ static enum session_step on_hello(struct session *session)
     return SESSION_STEP_GO_ON;
 }
 
-static enum session_step on_mail(struct session *session, struct text *out)
+static void open_transaction(struct session *session)
 {
     struct party party = {
         .shared = session->shared,
@@ -168,14 +168,36 @@ static enum session_step on_mail(struct session *session, struct text *out)
         .tls_is_resumed = session->tls != NULL && session->tls->is_resumed,
         .is_prdr = session->dialogue.is_prdr,
     };
-    struct reply reply = server_reply_get(REPLY_SENDER_OK);
 
     end_transaction(session, "reset");
     session->transaction = transaction_new(&party, &session->dialogue.mail,
                                            ++session->transaction_count, &transaction_events,
                                            session);
     session->dialogue.reference = transaction_id(session->transaction);
+}
+
+static enum session_step on_mail(struct session *session, struct text *out)
+{
+    struct reply reply = server_reply_get(REPLY_SENDER_OK);
+
+    open_transaction(session);
     answer(session, &reply, out);
+    return SESSION_STEP_GO_ON;
+}
+
+/* The owner is to find this mail too. */
+static enum session_step on_mail_refused(struct session *session)
+{
+    open_transaction(session);
+    transaction_on_refused(session->transaction, &session->dialogue.own_reply);
+    end_transaction(session, "");
+    return SESSION_STEP_GO_ON;
+}
+
+static enum session_step on_rcpt_refused(struct session *session)
+{
+    transaction_on_recipient_refused(session->transaction, &session->dialogue.recipient,
+                                     &session->dialogue.own_reply);
     return SESSION_STEP_GO_ON;
 }
 
@@ -195,8 +217,10 @@ static enum session_step on_data(struct session *session, struct text *out)
 
     answer(session, &reply, out);
     if (!server_dialogue_has_transaction(&session->dialogue)) {
-        transaction_on_content_refused(session->transaction, &reply);
-        end_transaction(session, "");
+        transaction_on_refused(session->transaction, &reply);
+        /* A chunk is swallowed first, and its reply still names the transaction. */
+        if (!session_is_receiving(session))
+            end_transaction(session, "");
     }
     return SESSION_STEP_GO_ON;
 }
@@ -214,7 +238,7 @@ static enum session_step on_content(struct session *session)
 
 static enum session_step on_content_lost(struct session *session)
 {
-    transaction_on_content_refused(session->transaction, &session->dialogue.refusal);
+    transaction_on_refused(session->transaction, &session->dialogue.refusal);
     return SESSION_STEP_GO_ON;
 }
 
@@ -228,7 +252,7 @@ static enum session_step on_end_of_data(struct session *session)
 static enum session_step on_reset(struct session *session)
 {
     if (session->transaction != NULL && !reply_is_success(&session->dialogue.own_reply))
-        transaction_on_content_refused(session->transaction, &session->dialogue.own_reply);
+        transaction_on_refused(session->transaction, &session->dialogue.own_reply);
     end_transaction(session, "reset");
     return SESSION_STEP_GO_ON;
 }
@@ -249,7 +273,9 @@ enum session_step session_feed(struct session *session, struct slice input, size
     case SERVER_EVENT_ANSWERED: return SESSION_STEP_GO_ON;
     case SERVER_EVENT_HELLO: return on_hello(session);
     case SERVER_EVENT_MAIL: return on_mail(session, out);
+    case SERVER_EVENT_MAIL_REFUSED: return on_mail_refused(session);
     case SERVER_EVENT_RCPT: return on_rcpt(session, out);
+    case SERVER_EVENT_RCPT_REFUSED: return on_rcpt_refused(session);
     case SERVER_EVENT_DATA: return on_data(session, out);
     case SERVER_EVENT_CONTENT: return on_content(session);
     case SERVER_EVENT_CONTENT_LOST: return on_content_lost(session);

@@ -156,13 +156,18 @@ static void start_forward(struct transaction *transaction, struct backend *backe
                                          transaction);
 }
 
+static bool has_tried_enough(const struct transaction *transaction)
+{
+    return transaction->recipients.count >=
+           listener_of(transaction)->max_recipients * ATTEMPTS_PER_RECIPIENT;
+}
+
 bool transaction_add_recipient(struct transaction *transaction, const struct recipient *recipient,
                                struct reply *answer)
 {
     struct attempt *attempt;
 
-    if (transaction->recipients.count >=
-        listener_of(transaction)->max_recipients * ATTEMPTS_PER_RECIPIENT) {
+    if (has_tried_enough(transaction)) {
         *answer = server_reply_get(REPLY_TOO_MANY_RECIPIENTS);
         return true;
     }
@@ -178,6 +183,17 @@ bool transaction_add_recipient(struct transaction *transaction, const struct rec
     enter(transaction, TRANSACTION_ASKING);
     forward_add_recipient(transaction->forward, &attempt->recipient);
     return false;
+}
+
+void transaction_on_recipient_refused(struct transaction *transaction,
+                                      const struct recipient *recipient, const struct reply *reply)
+{
+    struct attempt *attempt;
+
+    if (has_tried_enough(transaction))
+        return;
+    attempt = recipients_add(&transaction->recipients, recipient);
+    settle(transaction, attempt, reply);
 }
 
 /* ---- Content. */
@@ -236,7 +252,7 @@ bool transaction_take_content(struct transaction *transaction, struct slice cont
     if (intake_take(&transaction->intake, content))
         return true;
     *answer = server_reply_get(transaction->intake.problem);
-    transaction_on_content_refused(transaction, answer);
+    transaction_on_refused(transaction, answer);
     return false;
 }
 
@@ -452,9 +468,12 @@ void transaction_finish(struct transaction *transaction)
         loop_defer(transaction->party.shared->settings.loop, &transaction->decide_task);
 }
 
-void transaction_on_content_refused(struct transaction *transaction, const struct reply *reply)
+void transaction_on_refused(struct transaction *transaction, const struct reply *reply)
 {
-    if (transaction->state == TRANSACTION_DONE)
+    const struct recipients *recipients = &transaction->recipients;
+    bool are_all_refused = recipients->count > 0 && recipients->accepted_count == 0;
+
+    if (transaction->state == TRANSACTION_DONE || are_all_refused)
         return;
     recipients_reply_alike(&transaction->recipients, reply);
     conclude(transaction, outcome_verdict(reply), reply);

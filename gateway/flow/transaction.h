@@ -62,6 +62,10 @@ const char *transaction_id(const struct transaction *transaction);
 /* True when `*answer` has the reply already; else on_recipient follows. */
 bool transaction_add_recipient(struct transaction *transaction, const struct recipient *recipient,
                                struct reply *answer);
+/* A recipient was refused for its form, or as one too many: it is to stand in the log. */
+void transaction_on_recipient_refused(struct transaction *transaction,
+                                      const struct recipient *recipient,
+                                      const struct reply *reply);
 /* The answer to DATA: REPLY_START_CONTENT, or a refusal that no content could change. */
 struct reply transaction_start_content(struct transaction *transaction);
 /* More content. False with the refusal in `*answer` when it cannot be taken. */
@@ -72,10 +76,11 @@ bool transaction_wants_pause(const struct transaction *transaction);
 /* All content has come. on_final follows. */
 void transaction_finish(struct transaction *transaction);
 /*
- * The content was refused (too large, a bare LF) and answered with `reply`, or will be once it has
- * been swallowed: only the log is left to do. Harmless when that is done.
+ * All of it was refused with `reply` (a bad sender; content that is too large or has a bare LF), or
+ * will be once the content has been swallowed: only the log is left to do. Harmless when that is
+ * done, and where no recipient was accepted: then the refusals of those say more.
  */
-void transaction_on_content_refused(struct transaction *transaction, const struct reply *reply);
+void transaction_on_refused(struct transaction *transaction, const struct reply *reply);
 /* The final reply could not be sent: a line says so. Only when DONE. */
 void transaction_on_reply_lost(struct transaction *transaction);
 

@@ -287,6 +287,14 @@ const char *address_problem_text(enum address_problem problem)
     return "is no address";
 }
 
+void address_set_raw(struct address *address, struct slice given)
+{
+    address_clear(address);
+    given = slice_until(slice_trim(given), ADDRESS_PATH_MAX_BYTES);
+    address->text = mem_copy(given);
+    address->local_length = (uint16_t)given.length;
+}
+
 void address_copy(struct address *to, const struct address *from)
 {
     address_clear(to);

@@ -65,6 +65,12 @@ enum address_problem address_parse(struct slice s, enum address_form form, bool 
 /* A sentence part for people: "has a local part that is too long". */
 const char *address_problem_text(enum address_problem problem);
 
+/*
+ * What was given for an address and is none, cut to ADDRESS_PATH_MAX_BYTES: to be shown in the log,
+ * and for nothing else. All of it is local part.
+ */
+void address_set_raw(struct address *address, struct slice given);
+
 /* `to` is cleared first, so it must have been parsed, copied to or zeroed. */
 void address_copy(struct address *to, const struct address *from);
 void address_clear(struct address *address);

@@ -89,21 +89,37 @@ static bool is_between_chunks(const struct server_dialogue *dialogue)
            dialogue->state == SERVER_STATE_CHUNKS_LOST;
 }
 
-static enum server_event say_problem(struct server_dialogue *dialogue,
-                                     enum command_problem problem, enum server_reply bad_address,
-                                     struct text *out)
+/* What to say of the argument of MAIL or RCPT. */
+static enum server_reply find_problem_reply(enum command_problem problem,
+                                            enum server_reply bad_address)
 {
-    enum server_reply id = REPLY_SYNTAX;
+    switch (problem) {
+    case COMMAND_OK:
+        return REPLY_OK;
+    case COMMAND_SYNTAX:
+        return REPLY_SYNTAX;
+    case COMMAND_BAD_ADDRESS:
+        return bad_address;
+    case COMMAND_ADDRESS_NEEDS_UTF8:
+        return REPLY_ADDRESS_NEEDS_UTF8;
+    case COMMAND_BAD_PARAMETER:
+        return REPLY_BAD_PARAMETER;
+    case COMMAND_UNKNOWN_PARAMETER:
+        return REPLY_UNKNOWN_PARAMETER;
+    }
+    return REPLY_SYNTAX;
+}
 
-    if (problem == COMMAND_BAD_ADDRESS)
-        id = bad_address;
-    else if (problem == COMMAND_ADDRESS_NEEDS_UTF8)
-        id = REPLY_ADDRESS_NEEDS_UTF8;
-    else if (problem == COMMAND_BAD_PARAMETER)
-        id = REPLY_BAD_PARAMETER;
-    else if (problem == COMMAND_UNKNOWN_PARAMETER)
-        id = REPLY_UNKNOWN_PARAMETER;
-    return server_state_say(dialogue, id, out);
+/* The owner looks for mail by its addresses, also where one of them is the reason. */
+static void keep_given(struct address *address, struct slice argument)
+{
+    size_t colon;
+
+    if (address->text != NULL)
+        return;
+    if (slice_find_byte(argument, ':', &colon))
+        argument = slice_from_offset(argument, colon + 1);
+    address_set_raw(address, argument);
 }
 
 static enum server_event ask(struct server_dialogue *dialogue, enum server_event event)
@@ -115,7 +131,7 @@ static enum server_event ask(struct server_dialogue *dialogue, enum server_event
 static enum server_event run_mail(struct server_dialogue *dialogue, struct slice argument,
                                   struct text *out)
 {
-    enum command_problem problem;
+    enum server_reply problem;
 
     if (dialogue->state == SERVER_STATE_FRESH)
         return server_state_say(dialogue, REPLY_BAD_SEQUENCE_HELLO, out);
@@ -123,35 +139,41 @@ static enum server_event run_mail(struct server_dialogue *dialogue, struct slice
         return server_state_say(dialogue, REPLY_BAD_SEQUENCE_CHUNKS, out);
     if (dialogue->state != SERVER_STATE_READY)
         return server_state_say(dialogue, REPLY_BAD_SEQUENCE_NESTED, out);
+    problem = find_problem_reply(command_parse_mail(argument, dialogue->extensions,
+                                                    &dialogue->mail, &dialogue->is_prdr),
+                                 REPLY_BAD_SENDER);
     if (dialogue->options->is_tls_required && !dialogue->is_secured)
-        return server_state_say(dialogue, REPLY_TLS_REQUIRED, out);
-    problem = command_parse_mail(argument, dialogue->extensions, &dialogue->mail,
-                                 &dialogue->is_prdr);
-    if (problem != COMMAND_OK)
-        return say_problem(dialogue, problem, REPLY_BAD_SENDER, out);
-    if (dialogue->mail.has_size && dialogue->max_size_bytes > 0 &&
-        dialogue->mail.size_bytes > dialogue->max_size_bytes)
-        return server_state_say(dialogue, REPLY_MESSAGE_TOO_LARGE, out);
-    return ask(dialogue, SERVER_EVENT_MAIL);
+        problem = REPLY_TLS_REQUIRED;
+    else if (problem == REPLY_OK && dialogue->mail.has_size && dialogue->max_size_bytes > 0 &&
+             dialogue->mail.size_bytes > dialogue->max_size_bytes)
+        problem = REPLY_MESSAGE_TOO_LARGE;
+    if (problem == REPLY_OK)
+        return ask(dialogue, SERVER_EVENT_MAIL);
+    keep_given(&dialogue->mail.sender, argument);
+    (void)server_state_say(dialogue, problem, out);
+    return SERVER_EVENT_MAIL_REFUSED;
 }
 
 static enum server_event run_rcpt(struct server_dialogue *dialogue, struct slice argument,
                                   struct text *out)
 {
-    enum command_problem problem;
+    enum server_reply problem;
 
     if (is_between_chunks(dialogue))
         return server_state_say(dialogue, REPLY_BAD_SEQUENCE_CHUNKS, out);
     if (dialogue->state != SERVER_STATE_MAIL && dialogue->state != SERVER_STATE_RCPT)
         return server_state_say(dialogue, REPLY_BAD_SEQUENCE_MAIL, out);
-    problem = command_parse_rcpt(argument, dialogue->extensions, dialogue->is_smtputf8,
-                                 &dialogue->recipient);
-    if (problem == COMMAND_OK && dialogue->recipient_count < dialogue->options->max_recipients)
+    problem = find_problem_reply(command_parse_rcpt(argument, dialogue->extensions,
+                                                    dialogue->is_smtputf8, &dialogue->recipient),
+                                 REPLY_BAD_RECIPIENT);
+    if (problem == REPLY_OK && dialogue->recipient_count == dialogue->options->max_recipients)
+        problem = REPLY_TOO_MANY_RECIPIENTS;
+    if (problem == REPLY_OK)
         return ask(dialogue, SERVER_EVENT_RCPT);
     dialogue->was_recipient_refused = true;
-    if (problem == COMMAND_OK)
-        return server_state_say(dialogue, REPLY_TOO_MANY_RECIPIENTS, out);
-    return say_problem(dialogue, problem, REPLY_BAD_RECIPIENT, out);
+    keep_given(&dialogue->recipient.address, argument);
+    (void)server_state_say(dialogue, problem, out);
+    return SERVER_EVENT_RCPT_REFUSED;
 }
 
 /* Why content may not come in this state; REPLY_OK when it may. */

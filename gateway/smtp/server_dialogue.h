@@ -49,7 +49,7 @@ struct server_options {
     uint32_t max_recipients;     /* accepted ones in a transaction; more get 452 4.5.3 */
     /* So many 5xx, but for the owner's at the end of data; the next command gets 421; 0: never. */
     uint32_t max_errors;
-    /* So many commands since the last accepted MAIL; the next gets 421; 0: never. */
+    /* So many commands since content was last asked for; the next gets 421; 0: never. */
     uint32_t max_commands_without_mail;
 };
 
@@ -79,6 +79,8 @@ enum server_event {
     SERVER_EVENT_NEED_INPUT,  /* nothing more to do with these bytes */
     SERVER_EVENT_ANSWERED,    /* a command was dealt with; feed on */
     SERVER_EVENT_HELLO,       /* HELO or EHLO was answered; any transaction is void */
+    SERVER_EVENT_MAIL_REFUSED,/* own_reply was said to dialogue->mail, for the log: its sender */
+    SERVER_EVENT_RCPT_REFUSED,/* likewise to dialogue->recipient: may be address_set_raw */
     /* An answer is owed, with server_dialogue_answer. */
     SERVER_EVENT_MAIL,        /* dialogue->mail */
     SERVER_EVENT_RCPT,        /* dialogue->recipient */
@@ -108,7 +110,7 @@ struct server_dialogue {
     bool has_read_line;      /* a command line was read since the connection or TLS began */
     char *hello_name;        /* argument of HELO or EHLO as sent; owned; NULL before */
     uint32_t error_count;
-    uint32_t idle_command_count; /* since the last accepted MAIL */
+    uint32_t idle_command_count; /* since content was last asked for */
     /* State of a line that is refused. */
     enum server_line line;
     uint32_t dropped_bytes;

@@ -232,6 +232,8 @@ static bool carry_out(struct sink_session *session, enum server_event event)
     case SERVER_EVENT_HELLO:
     case SERVER_EVENT_RESET: drop_transaction(session); return true;
     case SERVER_EVENT_ANSWERED:
+    case SERVER_EVENT_MAIL_REFUSED:
+    case SERVER_EVENT_RCPT_REFUSED:
     case SERVER_EVENT_CONTENT_LOST: return true;
     case SERVER_EVENT_START_TLS:
     case SERVER_EVENT_CLOSE:

@@ -131,6 +131,14 @@ static void on_event(struct session *session, enum server_event event)
     case SERVER_EVENT_CONTENT:
         take_content(session);
         break;
+    case SERVER_EVENT_MAIL_REFUSED:
+        require(!session->is_mail_open && dialogue->mail.sender.text != NULL);
+        require(!reply_is_success(&dialogue->own_reply));
+        break;
+    case SERVER_EVENT_RCPT_REFUSED:
+        require(session->is_mail_open && dialogue->recipient.address.text != NULL);
+        require(!reply_is_success(&dialogue->own_reply));
+        break;
     case SERVER_EVENT_CONTENT_LOST:
         require(session->is_mail_open && dialogue->refusal.code == 554);
         forget_transaction(session);

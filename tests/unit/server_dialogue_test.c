@@ -58,8 +58,8 @@ START_TEST(commands_out_of_order_are_refused)
           .content = BYTES("") },
         { "a_malformed_recipient_is_a_refused_one",
           BYTES(EHLO "MAIL FROM:<a@b.example>\r\nRCPT TO:<d>\r\nDATA\r\n"),
-          "250 250/2.1.0 501/5.1.3 554/5.5.1", EHLO_EVENTS " mail:a@b.example",
-          .content = BYTES("") },
+          "250 250/2.1.0 501/5.1.3 554/5.5.1",
+          EHLO_EVENTS " mail:a@b.example rcpt-refused:<d>", .content = BYTES("") },
         { "mail_inside_a_transaction",
           BYTES(EHLO ENVELOPE "MAIL FROM:<a@b.example>\r\nDATA\r\n|x\r\n.\r\n"),
           "250" ENVELOPE_CODES " 503/5.5.1 354 250/2.0.0", EHLO_EVENTS ENVELOPE_EVENTS " data end",
@@ -84,9 +84,10 @@ START_TEST(commands_out_of_order_are_refused)
           "250" ENVELOPE_CODES " 501/5.5.4 354 250/2.0.0", EHLO_EVENTS ENVELOPE_EVENTS " data end",
           .content = BYTES("x\r\n") },
         { "helo_has_no_extensions", BYTES("HELO c.example\r\n|MAIL FROM:<a@b.example> SIZE=1\r\n"),
-          "250 555/5.5.4", "helo:c.example", .content = BYTES("") },
+          "250 555/5.5.4", "helo:c.example mail-refused:a@b.example", .content = BYTES("") },
         { "mail_before_required_tls", BYTES(EHLO "MAIL FROM:<a@b.example>\r\nNOOP\r\n"),
-          "250 530/5.7.0 250/2.0.0", EHLO_EVENTS, .content = BYTES(""), .set = set_tls_required },
+          "250 530/5.7.0 250/2.0.0", EHLO_EVENTS " mail-refused:a@b.example",
+          .content = BYTES(""), .set = set_tls_required },
         { "the_null_sender", BYTES(EHLO "MAIL FROM:<>\r\nRCPT TO:<Postmaster>\r\n"),
           "250" ENVELOPE_CODES, EHLO_EVENTS " mail: rcpt:Postmaster", .content = BYTES("") },
     };
@@ -133,19 +134,23 @@ START_TEST(simple_commands_say_what_they_say)
                      "RSET\r\nMAIL FROM:<\xc3\xa9@b.example>\r\nMAIL FROM:<a@b.example>\r\n"
                      "RCPT TO:<\xc3\xa9@d.example>\r\nRCPT TO:<\xc3@d.example>\r\n"),
           "250 250/2.1.0 250/2.1.5 250/2.0.0 553/5.6.7 250/2.1.0 553/5.6.7 500/5.5.2",
-          EHLO_EVENTS " mail:\xc3\xa9@b.example rcpt:\xc3\xa9@d.example reset mail:a@b.example",
+          EHLO_EVENTS " mail:\xc3\xa9@b.example rcpt:\xc3\xa9@d.example reset"
+                      " mail-refused:\xc3\xa9@b.example mail:a@b.example"
+                      " rcpt-refused:<\xc3\xa9@d.example>",
           .content = BYTES("") },
         { "the_announced_size",
           BYTES(EHLO "MAIL FROM:<a@b.example> SIZE=1001\r\n"
                      "MAIL FROM:<a@b.example> SIZE=1000\r\n"),
-          "250 552/5.3.4 250/2.1.0", EHLO_EVENTS " mail:a@b.example", .content = BYTES("") },
+          "250 552/5.3.4 250/2.1.0",
+          EHLO_EVENTS " mail-refused:a@b.example mail:a@b.example", .content = BYTES("") },
         { "more_recipients_than_allowed",
           BYTES(EHLO ENVELOPE "RCPT TO:<2@d.example>\r\nRCPT TO:<no@d.example>\r\n"
                               "RCPT TO:<3@d.example>\r\nRCPT TO:<4@d.example>\r\n"
                               "DATA\r\n|.\r\n"),
           "250" ENVELOPE_CODES " 250/2.1.5 550/5.1.1 250/2.1.5 452/4.5.3 354 250/2.0.0",
           EHLO_EVENTS ENVELOPE_EVENTS
-          " rcpt:2@d.example rcpt:no@d.example rcpt:3@d.example data end",
+          " rcpt:2@d.example rcpt:no@d.example rcpt:3@d.example rcpt-refused:4@d.example"
+          " data end",
           .content = BYTES("") },
     };
 
@@ -455,10 +460,15 @@ START_TEST(errors_and_commands_are_counted)
         { "commands_without_mail", BYTES("NOOP\r\nRSET\r\nVRFY x\r\nNOOP\r\n"),
           "250/2.0.0 250/2.0.0 252/2.0.0 421/4.7.0", "reset close:limit.commands",
           .content = BYTES(""), .set = set_three_commands },
-        { "mail_starts_the_count_anew",
-          BYTES(EHLO "NOOP\r\nMAIL FROM:<a@b.example>\r\nNOOP\r\nNOOP\r\nRSET\r\nNOOP\r\n"),
-          "250 250/2.0.0 250/2.1.0 250/2.0.0 250/2.0.0 250/2.0.0 421/4.7.0",
+        { "mail_that_is_given_up_is_no_mail",
+          BYTES(EHLO "MAIL FROM:<a@b.example>\r\nRSET\r\nMAIL FROM:<a@b.example>\r\n"),
+          "250 250/2.1.0 250/2.0.0 421/4.7.0",
           EHLO_EVENTS " mail:a@b.example reset close:limit.commands", .content = BYTES(""),
+          .set = set_three_commands },
+        { "content_starts_the_count_anew",
+          BYTES(DATA_START ".\r\nNOOP\r\nNOOP\r\nRSET\r\nNOOP\r\n"),
+          DATA_CODES " 250/2.0.0 250/2.0.0 250/2.0.0 250/2.0.0 421/4.7.0",
+          DATA_EVENTS " end reset close:limit.commands", .content = BYTES(""),
           .set = set_three_commands },
     };
 

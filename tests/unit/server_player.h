@@ -151,6 +151,12 @@ static inline void on_event(struct player *player, enum server_event event)
                        : player->mood == OWNER_CLOSES_AT_MAIL ? REPLY_SHUTDOWN
                                                               : REPLY_SENDER_OK);
         break;
+    case SERVER_EVENT_MAIL_REFUSED:
+        note(player, "mail-refused:", dialogue->mail.sender.text);
+        break;
+    case SERVER_EVENT_RCPT_REFUSED:
+        note(player, "rcpt-refused:", dialogue->recipient.address.text);
+        break;
     case SERVER_EVENT_RCPT:
         note(player, "rcpt:", dialogue->recipient.address.text);
         answer_recipient(player);
