@@ -213,6 +213,9 @@ static void go_on_next_turn(void *owner)
 
     enter(connection, CONNECTION_OPEN);
     stream_resume(connection->stream);
+    /* The stream offers input only; the end of a chunk, say, needs none. */
+    if (stream_input(connection->stream).length == 0)
+        pump(connection);
 }
 
 static void yield(struct connection *connection)
@@ -374,6 +377,8 @@ static void on_ready(void *owner, struct slice output, bool is_closing)
         finish(connection, session_close_reason(connection->session));
     } else if (connection->is_shutting_down && session_is_idle(connection->session)) {
         finish_with_reply(connection, REPLY_SHUTDOWN);
+    } else if (session_has_work(connection->session)) {
+        yield(connection);
     } else {
         enter(connection, CONNECTION_OPEN);
         set_deadline(connection);

@@ -287,6 +287,11 @@ enum session_step session_feed(struct session *session, struct slice input, size
     return SESSION_STEP_CLOSE;
 }
 
+bool session_has_work(const struct session *session)
+{
+    return server_dialogue_has_work(&session->dialogue);
+}
+
 void session_on_secured(struct session *session, const struct tls_info *info)
 {
     end_transaction(session, "reset");

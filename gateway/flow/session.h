@@ -51,6 +51,8 @@ void session_greet(struct session *session, struct text *out);
 /* Feeds bytes; `*consumed` says how far it read. Not to be called while it waits. */
 enum session_step session_feed(struct session *session, struct slice input, size_t *consumed,
                                struct text *out);
+/* Feeding it would do something even without more bytes. */
+bool session_has_work(const struct session *session);
 /* The handshake is done; `info` is kept until the session ends. */
 void session_on_secured(struct session *session, const struct tls_info *info);
 /*

@@ -304,6 +304,29 @@ enum server_event server_dialogue_feed(struct server_dialogue *dialogue, struct 
     return SERVER_EVENT_CLOSE;
 }
 
+bool server_dialogue_has_work(const struct server_dialogue *dialogue)
+{
+    switch (dialogue->state) {
+    case SERVER_STATE_CHUNK:
+    case SERVER_STATE_CHUNK_REFUSED:
+        return dialogue->chunk_left == 0;
+    case SERVER_STATE_DATA_REFUSED:
+        return dialogue->reader.state == DATA_STATE_DONE;
+    case SERVER_STATE_CLOSED:
+        return true;
+    case SERVER_STATE_FRESH:
+    case SERVER_STATE_READY:
+    case SERVER_STATE_MAIL:
+    case SERVER_STATE_RCPT:
+    case SERVER_STATE_DATA:
+    case SERVER_STATE_CHUNKING:
+    case SERVER_STATE_CHUNKS_LOST:
+    case SERVER_STATE_SECURING:
+        break;
+    }
+    return false;
+}
+
 void server_dialogue_close(struct server_dialogue *dialogue, const struct reply *reply,
                            struct text *out)
 {

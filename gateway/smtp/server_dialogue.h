@@ -161,6 +161,9 @@ void server_dialogue_close(struct server_dialogue *dialogue, const struct reply 
 enum server_event server_dialogue_feed(struct server_dialogue *dialogue, struct slice input,
                                        size_t *consumed, struct text *out);
 
+/* The next feed does something even without input: content has ended, or the dialogue has. */
+bool server_dialogue_has_work(const struct server_dialogue *dialogue);
+
 /*
  * The owed answer. A 421 closes in any case: the next feed says so.
  * MAIL and RCPT: 2xx goes on, 4xx and 5xx do not.

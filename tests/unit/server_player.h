@@ -208,6 +208,9 @@ static inline void player_send(struct player *player, struct slice bytes)
         event = server_dialogue_feed(&player->dialogue, text_slice(&player->input), &consumed,
                                      &player->out);
         ck_assert_uint_le(consumed, player->input.length);
+        ck_assert_msg(event != SERVER_EVENT_NEED_INPUT ||
+                          !server_dialogue_has_work(&player->dialogue),
+                      "it waits for input and has work without");
         on_event(player, event);
         text_drop_front(&player->input, consumed);
         ck_assert_msg(++steps < 100000, "the dialogue does not come to rest");
