@@ -13,6 +13,7 @@
 
 #include <assert.h>
 
+#include "smtp/client_say.h"
 #include "smtp/command.h"
 
 void client_dialogue_init(struct client_dialogue *dialogue, const struct client_options *options,
@@ -30,91 +31,7 @@ void client_dialogue_clear(struct client_dialogue *dialogue)
     dialogue->state = CLIENT_STATE_OVER;
 }
 
-/* ---- Saying. */
-
-static bool has(const struct client_dialogue *dialogue, enum server_extension extension)
-{
-    return (dialogue->offer.extensions & extension) != 0;
-}
-
-/* One command at a time, unless the server takes more. */
-static bool may_say(const struct client_dialogue *dialogue)
-{
-    return dialogue->awaited == 0 || has(dialogue, SERVER_PIPELINING);
-}
-
-static void say(struct client_dialogue *dialogue, const char *verb, const char *argument,
-                struct text *out)
-{
-    client_print_command(out, verb, slice_from(argument));
-    dialogue->awaited++;
-}
-
-/* Behind XCLIENT the server sees the client, so it also hears the client's name. */
-static void say_client_hello(struct client_dialogue *dialogue, struct text *out)
-{
-    const char *name = dialogue->mail.identity->helo;
-
-    say(dialogue, "EHLO", client_is_hello_name(name) ? name : dialogue->options->hostname, out);
-}
-
-static void say_xclient(struct client_dialogue *dialogue, struct text *out)
-{
-    client_print_xclient(out, dialogue->mail.identity, dialogue->offer.xclient,
-                         &dialogue->xclient_next);
-    dialogue->awaited++;
-}
-
-static void say_mail(struct client_dialogue *dialogue, struct text *out)
-{
-    if (dialogue->has_said_mail || !may_say(dialogue))
-        return;
-    client_print_mail(out, dialogue->mail.sender, dialogue->mail.size_bytes,
-                      dialogue->offer.extensions);
-    dialogue->awaited++;
-    dialogue->has_said_mail = true;
-}
-
-static void say_recipients(struct client_dialogue *dialogue, struct text *out)
-{
-    while (dialogue->recipients_said < dialogue->mail.to->recipient_count && may_say(dialogue)) {
-        client_print_recipient(out, &dialogue->mail.to->recipients[dialogue->recipients_said],
-                               dialogue->offer.extensions);
-        dialogue->awaited++;
-        dialogue->recipients_said++;
-    }
-}
-
-static void say_data(struct client_dialogue *dialogue, struct text *out)
-{
-    if (dialogue->has_said_data || !may_say(dialogue))
-        return;
-    say(dialogue, "DATA", NULL, out);
-    dialogue->has_said_data = true;
-}
-
-static void say_reset(struct client_dialogue *dialogue, struct text *out)
-{
-    if (dialogue->has_said_reset || !may_say(dialogue))
-        return;
-    say(dialogue, "RSET", NULL, out);
-    dialogue->has_said_reset = true;
-}
-
-static bool needs_xclient(const struct client_dialogue *dialogue)
-{
-    return dialogue->mail.identity != NULL && !dialogue->is_identified;
-}
-
-/* What may follow MAIL in its packet. */
-static void say_rest(struct client_dialogue *dialogue, struct text *out)
-{
-    if (!has(dialogue, SERVER_PIPELINING))
-        return;
-    say_recipients(dialogue, out);
-    if (dialogue->mail.goes_on_to_content)
-        say_data(dialogue, out);
-}
+/* ---- What is said on entering a state. */
 
 static void enter(struct client_dialogue *dialogue, enum client_state state, struct text *out)
 {
@@ -123,34 +40,34 @@ static void enter(struct client_dialogue *dialogue, enum client_state state, str
     case CLIENT_STATE_GREETING:
         break;
     case CLIENT_STATE_EHLO:
-        say(dialogue, "EHLO", dialogue->options->hostname, out);
+        client_say(dialogue, "EHLO", dialogue->options->hostname, out);
         break;
     case CLIENT_STATE_HELO:
-        say(dialogue, "HELO", dialogue->options->hostname, out);
+        client_say(dialogue, "HELO", dialogue->options->hostname, out);
         break;
     case CLIENT_STATE_STARTTLS:
-        say(dialogue, "STARTTLS", NULL, out);
+        client_say(dialogue, "STARTTLS", NULL, out);
         break;
     case CLIENT_STATE_HANDSHAKE:
     case CLIENT_STATE_READY:
         break;
     case CLIENT_STATE_XCLIENT:
-        say_xclient(dialogue, out);
+        client_say_xclient(dialogue, out);
         break;
     case CLIENT_STATE_XCLIENT_EHLO:
-        say_client_hello(dialogue, out);
+        client_say_client_hello(dialogue, out);
         break;
     case CLIENT_STATE_MAIL:
-        say_mail(dialogue, out);
-        say_rest(dialogue, out);
+        client_say_mail(dialogue, out);
+        client_say_rest(dialogue, out);
         break;
     case CLIENT_STATE_RCPT:
-        say_recipients(dialogue, out);
+        client_say_recipients(dialogue, out);
         break;
     case CLIENT_STATE_ENVELOPE:
         break;
     case CLIENT_STATE_DATA:
-        say_data(dialogue, out);
+        client_say_data(dialogue, out);
         break;
     case CLIENT_STATE_CONTENT:
         data_writer_init(&dialogue->writer);
@@ -162,11 +79,11 @@ static void enter(struct client_dialogue *dialogue, enum client_state state, str
     case CLIENT_STATE_SPENT:
         break;
     case CLIENT_STATE_RSET:
-        say_reset(dialogue, out);
-        if (dialogue->mail.sender != NULL && !needs_xclient(dialogue)
-            && has(dialogue, SERVER_PIPELINING)) {
-            say_mail(dialogue, out);
-            say_rest(dialogue, out);
+        client_say_reset(dialogue, out);
+        if (dialogue->mail.sender != NULL && !client_needs_xclient(dialogue)
+            && client_has(dialogue, SERVER_PIPELINING)) {
+            client_say_mail(dialogue, out);
+            client_say_rest(dialogue, out);
         }
         break;
     case CLIENT_STATE_OVER:
@@ -191,6 +108,13 @@ static enum client_event fail_by_code(struct client_dialogue *dialogue)
     if (code == 421)
         return fail(dialogue, CLIENT_FAILURE_CLOSING);
     return fail(dialogue, code >= 400 ? CLIENT_FAILURE_REFUSED : CLIENT_FAILURE_UNEXPECTED);
+}
+
+/* In a clean session: the present client's name first, where that is wanted. */
+static void open_transaction(struct client_dialogue *dialogue, struct text *out)
+{
+    enter(dialogue, client_needs_xclient(dialogue) ? CLIENT_STATE_XCLIENT : CLIENT_STATE_MAIL,
+          out);
 }
 
 static void end_transaction(struct client_dialogue *dialogue)
@@ -222,7 +146,7 @@ static enum client_event go_on_from_hello(struct client_dialogue *dialogue, stru
 {
     if (dialogue->is_secured || dialogue->options->tls == CLIENT_TLS_OFF)
         return become_ready(dialogue, out);
-    if (has(dialogue, SERVER_STARTTLS)) {
+    if (client_has(dialogue, SERVER_STARTTLS)) {
         enter(dialogue, CLIENT_STATE_STARTTLS, out);
         return CLIENT_EVENT_NEED_INPUT;
     }
@@ -413,7 +337,7 @@ static enum client_event on_reset(struct client_dialogue *dialogue, struct text 
         enter(dialogue, CLIENT_STATE_READY, out);
         return CLIENT_EVENT_READY;
     }
-    enter(dialogue, needs_xclient(dialogue) ? CLIENT_STATE_XCLIENT : CLIENT_STATE_MAIL, out);
+    open_transaction(dialogue, out);
     return CLIENT_EVENT_NEED_INPUT;
 }
 
@@ -519,7 +443,7 @@ enum client_event client_dialogue_start_mail(struct client_dialogue *dialogue,
     dialogue->recipients_said = 0;
     dialogue->recipients_answered = 0;
     dialogue->xclient_next = 0;
-    dialogue->lacking = needs_xclient(dialogue) ? 0 : find_lacking(dialogue, mail);
+    dialogue->lacking = client_needs_xclient(dialogue) ? 0 : find_lacking(dialogue, mail);
     if (dialogue->lacking != 0) {
         end_transaction(dialogue);
         return CLIENT_EVENT_LACKS;
@@ -529,7 +453,7 @@ enum client_event client_dialogue_start_mail(struct client_dialogue *dialogue,
         dialogue->has_said_reset = false;
         enter(dialogue, CLIENT_STATE_RSET, out);
     } else {
-        enter(dialogue, needs_xclient(dialogue) ? CLIENT_STATE_XCLIENT : CLIENT_STATE_MAIL, out);
+        open_transaction(dialogue, out);
     }
     return CLIENT_EVENT_NEED_INPUT;
 }
@@ -581,8 +505,8 @@ void client_dialogue_quit(struct client_dialogue *dialogue, struct text *out)
     bool is_fit = client_dialogue_can_reset(dialogue) || dialogue->state == CLIENT_STATE_RSET;
 
     end_transaction(dialogue);
-    if (is_fit && may_say(dialogue))
-        say(dialogue, "QUIT", NULL, out);
+    if (is_fit && client_may_say(dialogue))
+        client_say(dialogue, "QUIT", NULL, out);
     enter(dialogue, CLIENT_STATE_OVER, out);
 }
 

@@ -13,6 +13,7 @@ libsmtp_a_SOURCES = \
 	gateway/smtp/client_state.c gateway/smtp/client_state.h \
 	gateway/smtp/client_offer.c gateway/smtp/client_offer.h \
 	gateway/smtp/client_commands.c gateway/smtp/client_commands.h \
+	gateway/smtp/client_say.c gateway/smtp/client_say.h \
 	gateway/smtp/client_dialogue.c gateway/smtp/client_dialogue.h
 SMTP_LIBS = libsmtp.a $(MAIL_LIBS)
 
