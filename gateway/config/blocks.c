@@ -513,6 +513,8 @@ static const struct setting backend_settings[] = {
       .doc = "Who knows the recipients: the backend, nobody (all are taken), or a file." },
     { .key = "assume", .type = SETTING_FLAGS, TO(assumed), .words = assume_words,
       .doc = "Extensions that are offered to clients even if the backend does not offer them." },
+    { .key = "chunking", .type = SETTING_SWITCH, TO(is_chunking_wanted), .default_text = "on",
+      .doc = "Whether content goes by BDAT where the backend offers CHUNKING." },
     { .key = "max-connections", .type = SETTING_NUMBER, TO(max_connections), .min = 1, .max = 10000,
       .default_text = "50", .doc = "Connections that one worker has at a time." },
     { .key = "max-idle", .type = SETTING_NUMBER, TO(max_idle), .max = 10000, .default_text = "10",

@@ -104,6 +104,7 @@ struct config_backend {
     const char *recipients_path;/* with RECIPIENTS_FILE */
     struct name_set recipient_set; /* with RECIPIENTS_FILE; ask config_backend_has_recipient */
     unsigned int assumed;       /* SERVER_* bits of `assume`: offered even if the backend has not */
+    bool is_chunking_wanted;    /* `chunking`: BDAT where the backend offers CHUNKING */
     uint64_t max_connections;   /* per worker */
     uint64_t max_idle;          /* pooled ones kept, per worker */
     uint64_t idle_timeout_ms;   /* a pooled connection is closed after this */

@@ -42,6 +42,7 @@ struct backend *backend_new(struct loop *loop, const struct config_backend *conf
             .tls = tls_policy(config),
             .is_xclient_needed = config->identity == IDENTITY_XCLIENT,
             .assumed = config->assumed,
+            .is_chunking_wanted = config->is_chunking_wanted,
         },
     };
 

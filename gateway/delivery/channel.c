@@ -4,7 +4,8 @@
  * connected, secured, the dialogue's input, what the owner says, the end.
  *
  * A deadline is set when something is said and anew with each whole reply, never
- * by single bytes: a server that drips gains nothing.
+ * by single bytes: a server that drips gains nothing. The one for the outcome is
+ * set once, and not moved by the reply to a chunk that LAST is right behind.
  */
 #include "delivery/channel.h"
 
@@ -191,7 +192,8 @@ static void on_input(void *owner)
 
         stream_consume(channel->stream, used);
         flush(channel);
-        if (channel->dialogue.reply_count != reply_count)
+        if (channel->dialogue.reply_count != reply_count
+            && channel->dialogue.state != CLIENT_STATE_DOT)
             set_deadline(channel);
         if (event == CLIENT_EVENT_NEED_INPUT)
             break;
@@ -219,17 +221,25 @@ void channel_add_recipients(struct channel *channel)
     say(channel);
 }
 
-void channel_start_content(struct channel *channel)
+enum client_event channel_start_content(struct channel *channel, bool is_in_one_go)
 {
-    client_dialogue_start_content(&channel->dialogue, &channel->out);
+    enum client_event event =
+        client_dialogue_start_content(&channel->dialogue, is_in_one_go, &channel->out);
+
     say(channel);
+    return event;
+}
+
+void channel_start_chunk(struct channel *channel, uint64_t bytes, bool is_last)
+{
+    client_dialogue_start_chunk(&channel->dialogue, bytes, is_last, &channel->out);
+    flush(channel);
 }
 
 void channel_write_content(struct channel *channel, struct slice bytes)
 {
     while (bytes.length > 0)
-        stream_write(channel->stream,
-                     data_writer_next(&channel->dialogue.writer, &bytes));
+        stream_write(channel->stream, client_dialogue_take_content(&channel->dialogue, &bytes));
 }
 
 void channel_end_content(struct channel *channel)
@@ -292,6 +302,21 @@ void channel_describe(const struct channel *channel, enum forward_class class,
     answer->public.address = *stream_peer(channel->stream);
     answer_set_tls_version(answer, tls != NULL ? tls->version : NULL);
     answer->public.is_reused = channel->handed_out > 1;
+}
+
+void channel_describe_reply(const struct channel *channel, struct answer *answer)
+{
+    const struct client_dialogue *dialogue = &channel->dialogue;
+    const struct reply_parser *reply = &dialogue->replies;
+
+    channel_describe(channel, answer_classify(dialogue->answered, reply->code, reply->enhanced),
+                     answer);
+    answer_set_reply(answer, reply);
+    /* Nobody knows whether this is about the mail. The client comes again, and it goes by DATA. */
+    if (client_dialogue_is_bdat_unknown(dialogue)) {
+        answer->public.class = FORWARD_DEFERRED;
+        answer_set_detail(answer, "BDAT was not understood, though CHUNKING is offered");
+    }
 }
 
 static void destroy(struct channel *channel)

@@ -80,7 +80,8 @@ void channel_set_owner(struct channel *channel, const struct channel_events *eve
 /* The dialogue's calls of the same names. */
 enum client_event channel_start_mail(struct channel *channel, const struct client_mail *mail);
 void channel_add_recipients(struct channel *channel);
-void channel_start_content(struct channel *channel);
+enum client_event channel_start_content(struct channel *channel, bool is_in_one_go);
+void channel_start_chunk(struct channel *channel, uint64_t bytes, bool is_last);
 void channel_end_content(struct channel *channel);
 void channel_reset(struct channel *channel);
 
@@ -97,5 +98,7 @@ bool channel_can_reset(const struct channel *channel);
  */
 void channel_describe(const struct channel *channel, enum forward_class class,
                       struct answer *answer);
+/* The same with the reply that has just come, and its class. */
+void channel_describe_reply(const struct channel *channel, struct answer *answer);
 
 #endif

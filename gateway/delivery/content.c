@@ -3,6 +3,12 @@
  * Content on its way; see content.h. A stream stops reading while much output
  * waits in it; we stay below that, so that a backend's early word ("552 enough")
  * is heard while we still talk. The disk reads ahead in larger pieces.
+ *
+ * Most mail is in memory and smaller than that. By BDAT it is one command with
+ * LAST in front of its octets, so nothing of it may go out before the owner has
+ * said yes to the end: it waits for content_end, and is one write. See
+ * smtp/client_dialogue.h for what else there is. The CRLF that DATA wants in front
+ * of its dot needs no adding here: data_reader gave it to every message.
  */
 #include "delivery/content.h"
 
@@ -61,10 +67,27 @@ static void write_buffered(struct content *content, size_t room)
     content->buffered = slice_from_offset(content->buffered, room);
 }
 
+enum client_event content_start(struct content *content)
+{
+    uint64_t bytes = message_outgoing_bytes(content->message);
+    bool is_in_one_go =
+        content->message->spool.file_length == 0 && bytes <= find_room(content);
+    enum client_event event = channel_start_content(content->channel, is_in_one_go);
+
+    if (event != CLIENT_EVENT_GO_AHEAD)
+        return event;
+    content->is_held_back = is_in_one_go;
+    if (!is_in_one_go)
+        channel_start_chunk(content->channel, bytes, false);
+    return event;
+}
+
 enum content_step content_step(struct content *content)
 {
     size_t room;
 
+    if (content->is_held_back)
+        return CONTENT_STEP_END;
     while (content->read == NULL && !content->has_failed && (room = find_room(content)) > 0) {
         struct message_position next = content->position;
         struct message_piece piece;
@@ -86,6 +109,28 @@ enum content_step content_step(struct content *content)
         content->position = next;
     }
     return content->has_failed ? CONTENT_STEP_FAILED : CONTENT_STEP_WAIT;
+}
+
+/* BDAT with LAST and all of its octets. They are in memory, and there is room for them. */
+static void let_go(struct content *content)
+{
+    struct message_piece piece;
+
+    channel_start_chunk(content->channel, message_outgoing_bytes(content->message), true);
+    for (;;) {
+        piece = message_next_piece(content->message, &content->position, MAX_PENDING_BYTES);
+        if (piece.kind == MESSAGE_PIECE_END)
+            return;
+        assert(piece.kind == MESSAGE_PIECE_MEMORY);
+        channel_write_content(content->channel, piece.bytes);
+    }
+}
+
+void content_end(struct content *content)
+{
+    if (content->is_held_back)
+        let_go(content);
+    channel_end_content(content->channel);
 }
 
 void content_clear(struct content *content)

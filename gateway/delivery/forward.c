@@ -29,7 +29,8 @@ enum forward_state {
     FORWARD_STATE_OPEN,        /* the envelope is kept for the client, at most for `hold` */
     FORWARD_STATE_REFUSED,     /* MAIL was refused: the answer to every recipient; no channel */
     FORWARD_STATE_REACQUIRING, /* a channel for the whole envelope is awaited */
-    FORWARD_STATE_REPLAYING,   /* MAIL, RCPT and DATA are said; a refusal or the 354 ends it */
+    FORWARD_STATE_REPLAYING,   /* MAIL, RCPT and perhaps DATA are said; a refusal, the last answer
+                                * to RCPT or the 354 ends it */
     FORWARD_STATE_STARTING,    /* DATA is said to an open envelope; its reply ends it */
     FORWARD_STATE_SENDING,     /* content goes out; its end ends it */
     FORWARD_STATE_FINISHING,   /* the dot is out; the answer to it ends it */
@@ -68,6 +69,7 @@ struct forward {
 
 static void tell(void *owner);
 static void release_envelope(void *owner);
+static void send_content(void *owner);
 static void on_event(void *owner, struct channel *channel, enum client_event event);
 static void on_drained(void *owner);
 
@@ -166,14 +168,9 @@ static void describe(struct forward *forward, enum forward_class class)
     channel_describe(forward->channel, class, &forward->result);
 }
 
-/* The same with the reply that has just come. */
 static void describe_reply(struct forward *forward)
 {
-    const struct client_dialogue *dialogue = &forward->channel->dialogue;
-    const struct reply_parser *reply = &dialogue->replies;
-
-    describe(forward, answer_classify(dialogue->answered, reply->code, reply->enhanced));
-    answer_set_reply(&forward->result, reply);
+    channel_describe_reply(forward->channel, &forward->result);
 }
 
 /* ---- A channel. */
@@ -199,6 +196,12 @@ static void discard_channel(struct forward *forward)
         pool_discard(&forward->backend->pool, &forward->channel);
 }
 
+static void prepare_content(struct forward *forward)
+{
+    content_init(&forward->content, forward->backend->spill, forward->message, forward->channel,
+                 send_content, forward);
+}
+
 /* XCLIENT, MAIL, and the new recipient or the whole envelope. */
 static void start_mail(struct forward *forward)
 {
@@ -219,6 +222,8 @@ static void start_mail(struct forward *forward)
         recipient_clear(&forward->wanted);
         mail.size_bytes = forward->sender->has_size ? forward->sender->size_bytes : 0;
     }
+    if (is_replay)
+        prepare_content(forward);
     enter(forward, is_replay ? FORWARD_STATE_REPLAYING : FORWARD_STATE_OPENING);
     if (channel_start_mail(forward->channel, &mail) == CLIENT_EVENT_LACKS)
         on_event(forward, forward->channel, CLIENT_EVENT_LACKS);
@@ -380,6 +385,20 @@ static bool is_opened(const struct forward *forward)
     return found == wanted->recipient_count;
 }
 
+static void begin_sending(struct forward *forward)
+{
+    enter(forward, FORWARD_STATE_SENDING);
+    send_content(forward);
+}
+
+/* The envelope is open at the backend, and the right one. */
+static void start_content(struct forward *forward)
+{
+    enter(forward, FORWARD_STATE_STARTING);
+    if (content_start(&forward->content) == CLIENT_EVENT_GO_AHEAD)
+        begin_sending(forward);
+}
+
 void forward_deliver(struct forward *forward, const struct envelope *envelope,
                      const struct message *message)
 {
@@ -393,8 +412,8 @@ void forward_deliver(struct forward *forward, const struct envelope *envelope,
     forward->is_fresh_needed = false;
     forward->next_address = 0;
     if (is_open && is_opened(forward)) {
-        enter(forward, FORWARD_STATE_STARTING);
-        channel_start_content(forward->channel);
+        prepare_content(forward);
+        start_content(forward);
     } else if (is_open) {
         start_mail(forward);
     } else {
@@ -409,8 +428,11 @@ void forward_deliver(struct forward *forward, const struct envelope *envelope,
 static void on_replayed_recipient(struct forward *forward)
 {
     describe_reply(forward);
-    if (forward->result.public.class == FORWARD_OK)
+    if (forward->result.public.class == FORWARD_OK) {
+        if (forward->channel->dialogue.state == CLIENT_STATE_ENVELOPE)
+            start_content(forward);
         return;
+    }
     if (forward->was_asked || forward->envelope->recipient_count > 1) {
         forward->result.public.class = FORWARD_DEFERRED;
         answer_set_detail(&forward->result,
@@ -433,7 +455,7 @@ static void send_dot(struct forward *forward)
     }
     forward->has_sent_dot = true;
     enter(forward, FORWARD_STATE_FINISHING);
-    channel_end_content(forward->channel);
+    content_end(&forward->content);
 }
 
 static void send_content(void *owner)
@@ -455,14 +477,6 @@ static void send_content(void *owner)
     }
 }
 
-static void start_content(struct forward *forward)
-{
-    enter(forward, FORWARD_STATE_SENDING);
-    content_init(&forward->content, forward->backend->spill, forward->message,
-                 forward->channel, send_content, forward);
-    send_content(forward);
-}
-
 static void on_drained(void *owner)
 {
     struct forward *forward = owner;
@@ -475,6 +489,8 @@ static void on_drained(void *owner)
 static void on_outcome(struct forward *forward)
 {
     describe_reply(forward);
+    if (client_dialogue_is_bdat_unknown(&forward->channel->dialogue))
+        pool_give_up_chunking(&forward->backend->pool);
     return_channel(forward);
     conclude(forward);
 }
@@ -529,7 +545,7 @@ static void on_event(void *owner, struct channel *channel, enum client_event eve
             on_recipient(forward);
         break;
     case CLIENT_EVENT_GO_AHEAD:
-        start_content(forward);
+        begin_sending(forward);
         break;
     case CLIENT_EVENT_REFUSED:
         if (is_data_refused)

@@ -6,13 +6,15 @@
  *   forward_start            nothing is sent yet
  *   forward_add_recipient    connection, MAIL and RCPT on the way; on_recipient
  *   ...                      one at a time, in the client's order
- *   forward_deliver          envelope replayed if it was let go; DATA,
- *                            content, dot; on_outcome
+ *   forward_deliver          envelope replayed if it was let go; content by
+ *                            BDAT or DATA; on_outcome
  *   forward_cancel           at any time
  *
  * A connection comes from the backend's pool and goes back to it. While the
  * client sends a slow message the envelope is kept for the backend's `hold` time
  * after the last recipient, then reset and the connection returned.
+ *
+ * "The dot" is what lets the backend deliver: the dot behind DATA, LAST of BDAT.
  */
 #ifndef POSTERN_DELIVERY_FORWARD_H
 #define POSTERN_DELIVERY_FORWARD_H
@@ -63,8 +65,9 @@ struct forward_events {
     void (*on_outcome)(void *owner, const struct forward_answer *answer);
     /*
      * A question, not an event, and the one call that comes while the forward works: asked once, at
-     * the last moment before the dot is given to the stream, so that a client that
-     * left meanwhile causes no delivery. The owner only answers and calls nothing here. NULL: yes.
+     * the last moment before the dot is given to the stream, perhaps from within forward_deliver,
+     * so that a client that left meanwhile causes no delivery. The owner only answers and calls
+     * nothing here. NULL: yes.
      */
     bool (*may_send_dot)(void *owner);
 };

@@ -8,6 +8,7 @@
 
 #include <assert.h>
 
+#include "base/log.h"
 #include "base/memory.h"
 
 /* A client that is only a little slow keeps its envelope, however many wait. */
@@ -176,6 +177,18 @@ void pool_return(struct pool *pool, struct channel **take_channel)
         make_idle(pool, channel);
     else
         list_add_last(&pool->kept, &channel->link);
+}
+
+void pool_give_up_chunking(struct pool *pool)
+{
+    struct client_options *options = &pool->settings.options;
+
+    if (!options->is_chunking_wanted)
+        return;
+    options->is_chunking_wanted = false;
+    log_warning("backend-no-bdat",
+                "backend %s offers CHUNKING and does not understand BDAT; set chunking off for it",
+                pool->settings.config->name);
 }
 
 /* ---- Connections in setup. */

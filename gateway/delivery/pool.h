@@ -44,6 +44,9 @@ void pool_clear(struct pool *pool);
 /* Closes what is idle and keeps nothing from now on. */
 void pool_drain(struct pool *pool);
 
+/* Content goes by DATA from now on, on every channel. Logs "backend-no-bdat" when that is news. */
+void pool_give_up_chunking(struct pool *pool);
+
 /* An idle channel, READY, at once; NULL when there is none or others wait. */
 struct channel *pool_take(struct pool *pool, const struct channel_events *events,
                           void *owner);

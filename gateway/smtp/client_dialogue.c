@@ -73,8 +73,7 @@ static void enter(struct client_dialogue *dialogue, enum client_state state, str
         data_writer_init(&dialogue->writer);
         break;
     case CLIENT_STATE_DOT:
-        text_add(out, data_writer_end(&dialogue->writer));
-        dialogue->awaited++;
+        client_say_end(dialogue, out);
         break;
     case CLIENT_STATE_SPENT:
         break;
@@ -258,12 +257,20 @@ static enum client_event on_mail(struct client_dialogue *dialogue, struct text *
     return CLIENT_EVENT_NEED_INPUT;
 }
 
-static enum client_event on_recipient(struct client_dialogue *dialogue, struct text *out)
+/*
+ * Behind the last recipient of a replay content may go out with nothing in between: what came along
+ * with the reply must not pass for the answer to it.
+ */
+static enum client_event on_recipient(struct client_dialogue *dialogue, bool is_input_left,
+                                      struct text *out)
 {
     int code = dialogue->replies.code;
+    bool goes_on_to_chunk = dialogue->mail.goes_on_to_content && client_uses_chunking(dialogue);
 
     if (code / 100 == 3)
         return fail_by_code(dialogue);
+    if (goes_on_to_chunk && dialogue->awaited == 0 && is_input_left)
+        return fail(dialogue, CLIENT_FAILURE_UNEXPECTED);
     if (code >= 400)
         dialogue->refusals++;
     dialogue->recipients_answered++;
@@ -271,7 +278,7 @@ static enum client_event on_recipient(struct client_dialogue *dialogue, struct t
         enter(dialogue, CLIENT_STATE_OVER, out);
     else if (dialogue->recipients_answered < dialogue->mail.to->recipient_count)
         enter(dialogue, CLIENT_STATE_RCPT, out);
-    else if (dialogue->mail.goes_on_to_content)
+    else if (dialogue->mail.goes_on_to_content && !goes_on_to_chunk)
         enter(dialogue, CLIENT_STATE_DATA, out);
     else
         enter(dialogue, CLIENT_STATE_ENVELOPE, out);
@@ -292,7 +299,10 @@ static enum client_event on_data(struct client_dialogue *dialogue, bool is_input
     return CLIENT_EVENT_GO_AHEAD;
 }
 
-/* Before the dot: the server is tired of it. What we sent is half a message, so nothing follows. */
+/*
+ * Before the dot or LAST: the server is tired of it. What we sent is half a message, so nothing
+ * follows. To accept what it has not got yet is no answer to anything.
+ */
 static enum client_event on_content(struct client_dialogue *dialogue)
 {
     if (dialogue->replies.code < 400)
@@ -303,16 +313,26 @@ static enum client_event on_content(struct client_dialogue *dialogue)
     return CLIENT_EVENT_REFUSED;
 }
 
+/*
+ * Also to the chunk in front of LAST, which is then still to be answered: to accept it says nothing
+ * yet, to refuse it is the end of the transaction (RFC 3030 2). A server that refuses LAST as well,
+ * or has not understood BDAT, may read our mail as commands: nothing more is said to it.
+ */
 static enum client_event on_dot(struct client_dialogue *dialogue, struct text *out)
 {
     int code = dialogue->replies.code;
+    bool is_out_of_step = dialogue->awaited > 0 || client_dialogue_is_bdat_unknown(dialogue);
 
     if (code / 100 == 3)
         return fail_by_code(dialogue);
+    if (code < 400 && dialogue->awaited > 0)
+        return CLIENT_EVENT_NEED_INPUT;
     if (code >= 400)
         (void)refuse(dialogue, out);
     else
         enter(dialogue, CLIENT_STATE_READY, out);
+    if (is_out_of_step)
+        enter(dialogue, CLIENT_STATE_OVER, out);
     end_transaction(dialogue);
     return CLIENT_EVENT_OUTCOME;
 }
@@ -371,7 +391,7 @@ static enum client_event on_reply(struct client_dialogue *dialogue, bool is_inpu
     case CLIENT_STATE_MAIL:
         return on_mail(dialogue, out);
     case CLIENT_STATE_RCPT:
-        return on_recipient(dialogue, out);
+        return on_recipient(dialogue, is_input_left, out);
     case CLIENT_STATE_ENVELOPE:
         break;
     case CLIENT_STATE_DATA:
@@ -440,6 +460,7 @@ enum client_event client_dialogue_start_mail(struct client_dialogue *dialogue,
     dialogue->is_mail_accepted = false;
     dialogue->has_said_mail = false;
     dialogue->has_said_data = false;
+    dialogue->is_chunked = false;
     dialogue->recipients_said = 0;
     dialogue->recipients_answered = 0;
     dialogue->xclient_next = 0;
@@ -465,16 +486,53 @@ void client_dialogue_add_recipients(struct client_dialogue *dialogue, struct tex
     enter(dialogue, CLIENT_STATE_RCPT, out);
 }
 
-void client_dialogue_start_content(struct client_dialogue *dialogue, struct text *out)
+enum client_event client_dialogue_start_content(struct client_dialogue *dialogue, bool is_in_one_go,
+                                                struct text *out)
 {
     assert(dialogue->state == CLIENT_STATE_ENVELOPE);
-    enter(dialogue, CLIENT_STATE_DATA, out);
+    dialogue->is_chunked = client_uses_chunking(dialogue)
+                           && (is_in_one_go || client_has(dialogue, SERVER_PIPELINING));
+    dialogue->has_said_last = false;
+    dialogue->chunk_left = 0;
+    enter(dialogue, dialogue->is_chunked ? CLIENT_STATE_CONTENT : CLIENT_STATE_DATA, out);
+    return dialogue->is_chunked ? CLIENT_EVENT_GO_AHEAD : CLIENT_EVENT_NEED_INPUT;
+}
+
+void client_dialogue_start_chunk(struct client_dialogue *dialogue, uint64_t bytes, bool is_last,
+                                 struct text *out)
+{
+    assert(dialogue->state == CLIENT_STATE_CONTENT && dialogue->is_chunked);
+    assert(dialogue->awaited == 0);
+    client_say_chunk(dialogue, bytes, is_last, out);
+}
+
+struct slice client_dialogue_take_content(struct client_dialogue *dialogue, struct slice *content)
+{
+    struct slice run = *content;
+
+    assert(dialogue->state == CLIENT_STATE_CONTENT);
+    if (!dialogue->is_chunked)
+        return data_writer_next(&dialogue->writer, content);
+    assert(run.length <= dialogue->chunk_left);
+    dialogue->chunk_left -= run.length;
+    *content = SLICE_EMPTY;
+    return run;
 }
 
 void client_dialogue_end_content(struct client_dialogue *dialogue, struct text *out)
 {
     assert(dialogue->state == CLIENT_STATE_CONTENT);
+    assert(!dialogue->is_chunked || (dialogue->awaited == 1 && dialogue->chunk_left == 0));
     enter(dialogue, CLIENT_STATE_DOT, out);
+}
+
+bool client_dialogue_is_bdat_unknown(const struct client_dialogue *dialogue)
+{
+    bool is_answer = dialogue->answered == CLIENT_STATE_CONTENT
+                     || dialogue->answered == CLIENT_STATE_DOT;
+
+    return dialogue->is_chunked && is_answer && dialogue->has_reply
+           && dialogue->replies.code / 10 == 50;
 }
 
 bool client_dialogue_can_reset(const struct client_dialogue *dialogue)
@@ -512,7 +570,8 @@ void client_dialogue_quit(struct client_dialogue *dialogue, struct text *out)
 
 bool client_dialogue_is_waiting(const struct client_dialogue *dialogue)
 {
-    return dialogue->awaited > 0 && dialogue->state != CLIENT_STATE_OVER;
+    return dialogue->awaited > 0 && dialogue->state != CLIENT_STATE_OVER
+           && dialogue->state != CLIENT_STATE_CONTENT;
 }
 
 const char *client_dialogue_failure_text(const struct client_dialogue *dialogue)

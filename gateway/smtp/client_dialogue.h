@@ -1,19 +1,30 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The client side of SMTP as a state machine without sockets (RFC 5321, 1870,
- * 2920, 3207, 3461, 6152, 6531, XCLIENT). Bytes of the server go in; commands
+ * 2920, 3030, 3207, 3461, 6152, 6531, XCLIENT). Bytes of the server go in; commands
  * and events come out. It may be used for one transaction after another.
  *
  *     init                       GREETING .. READY
  *     start_mail                 [RSET] [XCLIENT, EHLO] MAIL, RCPT ..; ENVELOPE
  *     add_recipients             RCPT; ENVELOPE
- *     start_content              DATA; CONTENT, which the owner writes by `writer`
+ *     start_content              CONTENT, behind DATA where it goes by that
+ *     [start_chunk]              BDAT where it goes by that
+ *     take_content               what the owner writes, run by run
  *     end_content                DOT; READY
  *     reset                      makes it fit for somebody else: RSET; READY
  *
  * Where the server has PIPELINING, all that may go out goes out at once. Content
- * goes by DATA, also where CHUNKING is offered: every server has it, it needs no
- * length beforehand, and its one round trip is saved where it is pipelined.
+ * goes by BDAT where CHUNKING is offered, and by DATA elsewhere: BDAT waits for no
+ * 354, and dots in what follows it mean nothing. What the owner writes in one go is
+ * one BDAT with LAST, a command with its octets that gets one answer. Anything
+ * longer is one BDAT for all of it, and then `BDAT 0 LAST` where DATA has its dot:
+ * a server that loses us halfway has not heard of a last chunk.
+ *
+ * Not `BDAT n LAST` for the long ones too: to take it back we should have to trust
+ * that no server takes the end of the connection for the end of the chunk. Not
+ * many chunks either: each is answered, and only a refusal would be news. The two
+ * answers are awaited together, which takes PIPELINING; without it the long ones
+ * go by DATA, which has no more to wait for.
  */
 #ifndef POSTERN_SMTP_CLIENT_DIALOGUE_H
 #define POSTERN_SMTP_CLIENT_DIALOGUE_H
@@ -37,12 +48,13 @@ enum client_tls {
     CLIENT_TLS_REQUIRED, /* no MAIL without */
 };
 
-/* What is decided once for a backend. Lent to every dialogue with it, immutable. */
+/* What is decided once for a backend. Lent to every dialogue with it. */
 struct client_options {
     const char *hostname;   /* in EHLO */
     enum client_tls tls;
     bool is_xclient_needed; /* a server that does not offer XCLIENT with ADDR is of no use */
     unsigned int assumed;   /* SERVER_* bits that need not be offered: `assume` */
+    bool is_chunking_wanted;/* BDAT where it can be; the only one that may change: to false */
 };
 
 enum client_event {
@@ -51,9 +63,9 @@ enum client_event {
     CLIENT_EVENT_READY,      /* greeted, secured, no transaction: start_mail may be called */
     CLIENT_EVENT_LACKS,      /* the server lacks dialogue->lacking; MAIL was not said */
     CLIENT_EVENT_RECIPIENT,  /* the answer to the next recipient in order, 2xx, 4xx or 5xx */
-    CLIENT_EVENT_GO_AHEAD,   /* 354: write the content */
+    CLIENT_EVENT_GO_AHEAD,   /* write the content: the 354, or from start_content */
     CLIENT_EVENT_REFUSED,    /* 4xx or 5xx to what `answered` says: the transaction is over */
-    CLIENT_EVENT_OUTCOME,    /* the answer to the dot */
+    CLIENT_EVENT_OUTCOME,    /* the answer to the dot, or to BDAT up to LAST */
     CLIENT_EVENT_FAILED,     /* the connection is of no more use; dialogue->failure says why */
 };
 
@@ -63,7 +75,9 @@ struct client_mail {
     const struct envelope *to;              /* only its recipients; it may grow: add_recipients */
     const struct client_identity *identity; /* for XCLIENT; NULL where nobody is to be told */
     uint64_t size_bytes;                    /* for SIZE; 0 when not known */
-    bool goes_on_to_content;                /* DATA follows the last recipient by itself */
+    bool goes_on_to_content;                /* start_content follows the last recipient at once:
+                                             * DATA by itself, perhaps in the same packet. Where
+                                             * BDAT can be used the owner does it, in ENVELOPE */
 };
 
 struct client_dialogue {
@@ -84,7 +98,10 @@ struct client_dialogue {
     size_t awaited;              /* replies that the server owes */
     size_t stale;                /* of these, those before RSET's own: of no interest any more */
     bool has_said_reset;
-    struct data_writer writer;   /* for the content, in CLIENT_STATE_CONTENT */
+    bool is_chunked;             /* the content goes by BDAT */
+    bool has_said_last;          /* then: with LAST */
+    uint64_t chunk_left;         /* then: octets that are owed to the server */
+    struct data_writer writer;   /* for the content behind DATA, in CLIENT_STATE_CONTENT */
     /* Results. */
     enum client_state answered;  /* the state in which the last reply came */
     size_t reply_count;          /* replies read in all its life */
@@ -118,19 +135,38 @@ enum client_event client_dialogue_start_mail(struct client_dialogue *dialogue,
                                              const struct client_mail *mail, struct text *out);
 /* `to` has more recipients than before; in ENVELOPE. */
 void client_dialogue_add_recipients(struct client_dialogue *dialogue, struct text *out);
-/* DATA; in ENVELOPE. */
-void client_dialogue_start_content(struct client_dialogue *dialogue, struct text *out);
-/* The final dot; in CONTENT. */
+/*
+ * In ENVELOPE. Gives NEED_INPUT when DATA was said: GO_AHEAD follows. Gives GO_AHEAD when the
+ * content goes by BDAT: nothing was said, start_chunk is next. `is_in_one_go`: the owner will write
+ * all of the content together with its end.
+ */
+enum client_event client_dialogue_start_content(struct client_dialogue *dialogue, bool is_in_one_go,
+                                                struct text *out);
+/* BDAT, once, with the length of the whole content. `is_last`: in one go, with LAST. */
+void client_dialogue_start_chunk(struct client_dialogue *dialogue, uint64_t bytes, bool is_last,
+                                 struct text *out);
+/*
+ * The next run of `*content`, taken off its front, to be written as it is; in CONTENT. `*content`
+ * is not empty; behind BDAT no more than was announced.
+ */
+struct slice client_dialogue_take_content(struct client_dialogue *dialogue, struct slice *content);
+/* The final dot, or LAST; in CONTENT. All that was announced was taken. */
 void client_dialogue_end_content(struct client_dialogue *dialogue, struct text *out);
 
-/* True where `reset` can make the connection fit for another client: not once DATA is out. */
+/*
+ * True when the last reply is one to BDAT of the kind x0z (RFC 5321 4.2.1): the command is not
+ * understood, which says nothing of the mail.
+ */
+bool client_dialogue_is_bdat_unknown(const struct client_dialogue *dialogue);
+
+/* True where `reset` can make the connection fit for another client: not behind DATA or BDAT. */
 bool client_dialogue_can_reset(const struct client_dialogue *dialogue);
 /* Ends the transaction and forgets the client. READY at once, or with a READY event. */
 void client_dialogue_reset(struct client_dialogue *dialogue, struct text *out);
 /* QUIT, where the server can expect it. Nothing is awaited any more. */
 void client_dialogue_quit(struct client_dialogue *dialogue, struct text *out);
 
-/* True while a reply of the server is awaited. */
+/* True while it is the server's turn: a reply is awaited, and not content of ours. */
 bool client_dialogue_is_waiting(const struct client_dialogue *dialogue);
 /* One phrase on why it failed, for the log. Static. */
 const char *client_dialogue_failure_text(const struct client_dialogue *dialogue);

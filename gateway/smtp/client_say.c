@@ -2,6 +2,8 @@
 /* What an SMTP client says, and what was said already; see client_say.h. */
 #include "smtp/client_say.h"
 
+#include <inttypes.h>
+
 bool client_has(const struct client_dialogue *dialogue, enum server_extension extension)
 {
     return (dialogue->offer.extensions & extension) != 0;
@@ -10,6 +12,11 @@ bool client_has(const struct client_dialogue *dialogue, enum server_extension ex
 bool client_may_say(const struct client_dialogue *dialogue)
 {
     return dialogue->awaited == 0 || client_has(dialogue, SERVER_PIPELINING);
+}
+
+bool client_uses_chunking(const struct client_dialogue *dialogue)
+{
+    return dialogue->options->is_chunking_wanted && client_has(dialogue, SERVER_CHUNKING);
 }
 
 bool client_needs_xclient(const struct client_dialogue *dialogue)
@@ -82,6 +89,25 @@ void client_say_rest(struct client_dialogue *dialogue, struct text *out)
     if (!client_has(dialogue, SERVER_PIPELINING))
         return;
     client_say_recipients(dialogue, out);
-    if (dialogue->mail.goes_on_to_content)
+    if (dialogue->mail.goes_on_to_content && !client_uses_chunking(dialogue))
         client_say_data(dialogue, out);
+}
+
+void client_say_chunk(struct client_dialogue *dialogue, uint64_t bytes, bool is_last,
+                      struct text *out)
+{
+    text_add_format(out, "BDAT %" PRIu64 "%s\r\n", bytes, is_last ? " LAST" : "");
+    dialogue->awaited++;
+    dialogue->chunk_left = bytes;
+    dialogue->has_said_last = is_last;
+}
+
+void client_say_end(struct client_dialogue *dialogue, struct text *out)
+{
+    if (!dialogue->is_chunked) {
+        text_add(out, data_writer_end(&dialogue->writer));
+        dialogue->awaited++;
+    } else if (!dialogue->has_said_last) {
+        client_say_chunk(dialogue, 0, true, out);
+    }
 }

@@ -8,6 +8,7 @@
 #define POSTERN_SMTP_CLIENT_SAY_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/text.h"
 #include "smtp/client_dialogue.h"
@@ -17,6 +18,8 @@
 bool client_has(const struct client_dialogue *dialogue, enum server_extension extension);
 /* One command at a time, unless the server takes more. */
 bool client_may_say(const struct client_dialogue *dialogue);
+/* Does content go by BDAT, where nothing else speaks against it? */
+bool client_uses_chunking(const struct client_dialogue *dialogue);
 /* Must the server be told whom the present mail is from? */
 bool client_needs_xclient(const struct client_dialogue *dialogue);
 
@@ -35,5 +38,11 @@ void client_say_recipients(struct client_dialogue *dialogue, struct text *out);
 void client_say_data(struct client_dialogue *dialogue, struct text *out);
 /* What may follow MAIL in its packet. */
 void client_say_rest(struct client_dialogue *dialogue, struct text *out);
+
+/* "BDAT 86 LAST" (RFC 3030 2). */
+void client_say_chunk(struct client_dialogue *dialogue, uint64_t bytes, bool is_last,
+                      struct text *out);
+/* What ends the content: the dot, or LAST unless it was said. */
+void client_say_end(struct client_dialogue *dialogue, struct text *out);
 
 #endif

@@ -17,8 +17,8 @@ enum client_state {
     CLIENT_STATE_RCPT,
     CLIENT_STATE_ENVELOPE,     /* every recipient so far is answered; nothing is awaited */
     CLIENT_STATE_DATA,         /* the 354 is awaited */
-    CLIENT_STATE_CONTENT,      /* the owner writes content; nothing is awaited */
-    CLIENT_STATE_DOT,          /* the final answer is awaited */
+    CLIENT_STATE_CONTENT,      /* the owner writes content, which the server may only refuse */
+    CLIENT_STATE_DOT,          /* the final answer is awaited, perhaps behind that to a chunk */
     CLIENT_STATE_SPENT,        /* the transaction was refused: only RSET goes on */
     CLIENT_STATE_RSET,
     CLIENT_STATE_OVER,         /* failed, or QUIT was said: of no more use */

@@ -50,6 +50,21 @@ static void set_smtputf8(struct player *player)
     player->envelope.is_smtputf8 = true;
 }
 
+static void set_long(struct player *player)
+{
+    player->is_long = true;
+}
+
+static void set_long_halfway(struct player *player)
+{
+    player->is_long = player->stops_in_content = true;
+}
+
+static void set_chunking_off(struct player *player)
+{
+    player->options.is_chunking_wanted = false;
+}
+
 static void set_tls_optional(struct player *player)
 {
     player->options.tls = CLIENT_TLS_OPTIONAL;
@@ -100,6 +115,42 @@ static const struct {
       GREETING ALONE "250 ok\r\n|250 ok\r\n|250 ok\r\n|354 go\r\n|250 queued\r\n",
       EHLO MAIL "|" RCPT "|RCPT TO:<e@f.example>\r\n|DATA\r\n|" CONTENT "|",
       "ready rcpt:250 rcpt:250 go outcome:250" },
+    { "BDAT in one go", set_plain,
+      GREETING CHUNKED "250 ok\r\n250 ok\r\n|250 queued\r\n",
+      EHLO MAIL RCPT "|BDAT 13 LAST\r\n" CHUNK "|", "ready rcpt:250 go outcome:250" },
+    { "BDAT in one go, one by one", set_plain,
+      GREETING "250-mx\r\n250 CHUNKING\r\n|250 ok\r\n|250 ok\r\n|250 queued\r\n",
+      EHLO MAIL "|" RCPT "|BDAT 13 LAST\r\n" CHUNK "|", "ready rcpt:250 go outcome:250" },
+    { "BDAT of a long content", set_long,
+      GREETING CHUNKED "250 ok\r\n250 ok\r\n|250 got it\r\n|250 queued\r\n",
+      EHLO MAIL RCPT "|BDAT 13\r\n" CHUNK "BDAT 0 LAST\r\n||",
+      "ready rcpt:250 go outcome:250" },
+    { "both answers to BDAT in one packet", set_long,
+      GREETING CHUNKED "250 ok\r\n250 ok\r\n|250 got it\r\n450 later\r\n",
+      EHLO MAIL RCPT "|BDAT 13\r\n" CHUNK "BDAT 0 LAST\r\n|",
+      "ready rcpt:250 go outcome:450" },
+    { "chunk refused behind LAST", set_long,
+      GREETING CHUNKED "250 ok\r\n250 ok\r\n|552 too much\r\n503 no\r\n",
+      EHLO MAIL RCPT "|BDAT 13\r\n" CHUNK "BDAT 0 LAST\r\n|",
+      "ready rcpt:250 go outcome:552" },
+    { "long content, CHUNKING without PIPELINING", set_long,
+      GREETING "250-mx\r\n250 CHUNKING\r\n|250 ok\r\n|250 ok\r\n|354 go\r\n|250 queued\r\n",
+      EHLO MAIL "|" RCPT "|DATA\r\n|" CONTENT "|", "ready rcpt:250 go outcome:250" },
+    { "CHUNKING switched off", set_chunking_off,
+      GREETING CHUNKED "250 ok\r\n250 ok\r\n|354 go\r\n|250 queued\r\n",
+      EHLO MAIL RCPT "|DATA\r\n|" CONTENT "|", "ready rcpt:250 go outcome:250" },
+    { "replay by BDAT waits for the last recipient", set_replay,
+      GREETING CHUNKED "250 ok\r\n250 ok\r\n|250 ok\r\n|250 queued\r\n",
+      EHLO MAIL RCPT "RCPT TO:<e@f.example>\r\n||BDAT 13 LAST\r\n" CHUNK "|",
+      "ready rcpt:250 rcpt:250 go outcome:250" },
+    { "a reply too many behind a replay", set_replay,
+      GREETING CHUNKED "250 ok\r\n250 ok\r\n250 ok\r\n250 queued?\r\n",
+      EHLO MAIL RCPT "RCPT TO:<e@f.example>\r\n|",
+      "ready rcpt:250 failed(RCPT: a reply that does not fit)" },
+    { "a reply too many behind BDAT", set_plain,
+      GREETING CHUNKED "250 ok\r\n250 ok\r\n|250 queued\r\n250 again\r\n",
+      EHLO MAIL RCPT "|BDAT 13 LAST\r\n" CHUNK "|",
+      "ready rcpt:250 go outcome:250 failed(idle: a reply that does not fit)" },
     { "old server", set_everything,
       GREETING "502 what?\r\n|250 mx\r\n|",
       EHLO "HELO gw.example.org\r\n||", "ready lacks-smtputf8" },
@@ -192,8 +243,9 @@ START_TEST(a_dialogue_says_what_the_server_can_take)
         for (int by_bytes = 0; by_bytes < 2; by_bytes++) {
             struct player player;
 
-            /* Plaintext behind STARTTLS is seen where it comes along; byte by byte it is TLS's. */
-            if (by_bytes && strstr(dialogues[i].name, "bytes behind") != NULL)
+            /* What stands behind a reply is seen where it comes along with it. */
+            if (by_bytes && (strstr(dialogues[i].name, "bytes behind") != NULL
+                             || strstr(dialogues[i].name, "behind a replay") != NULL))
                 continue;
             player_init(&player);
             dialogues[i].set(&player);
@@ -248,6 +300,20 @@ static const struct {
         "state:over", GARBAGE } },
     { "end of data", set_plain, GREETING ALONE "250 ok\r\n|250 ok\r\n|354 go\r\n|",
       CLIENT_STATE_DOT,
+      { "state:idle", "state:idle", UNFIT, "state:refused transaction", "state:refused transaction",
+        "state:over", GARBAGE } },
+    { "BDAT under way", set_long_halfway, GREETING CHUNKED "250 ok\r\n250 ok\r\n|",
+      CLIENT_STATE_CONTENT,
+      { UNFIT, UNFIT, UNFIT, "state:over", "state:over", "state:over", GARBAGE } },
+    { "the chunk in front of LAST", set_long, GREETING CHUNKED "250 ok\r\n250 ok\r\n|",
+      CLIENT_STATE_DOT,
+      { "state:end of data", "state:end of data", UNFIT, "state:over", "state:over", "state:over",
+        GARBAGE } },
+    { "LAST behind a chunk", set_long, GREETING CHUNKED "250 ok\r\n250 ok\r\n|250 ok\r\n|",
+      CLIENT_STATE_DOT,
+      { "state:idle", "state:idle", UNFIT, "state:refused transaction", "state:refused transaction",
+        "state:over", GARBAGE } },
+    { "BDAT with LAST", set_plain, GREETING CHUNKED "250 ok\r\n250 ok\r\n|", CLIENT_STATE_DOT,
       { "state:idle", "state:idle", UNFIT, "state:refused transaction", "state:refused transaction",
         "state:over", GARBAGE } },
     { "idle", set_plain, GREETING ALONE "250 ok\r\n|250 ok\r\n|354 go\r\n|250 ok\r\n|",
@@ -311,9 +377,10 @@ START_TEST(an_early_answer_to_content_is_a_refusal)
         player_init(&player);
         player.stops_in_envelope = true;
         play(&player, GREETING ALONE "250 ok\r\n|250 ok\r\n", false);
-        client_dialogue_start_content(&player.dialogue, &player.out);
-        player.dialogue.state = CLIENT_STATE_CONTENT; /* as with 354, and content under way */
-        player.dialogue.awaited = 0;
+        start_content(&player);
+        player.stops_in_content = true;
+        feed_packet(&player, SLICE("354 go\r\n"));
+        ck_assert_int_eq(player.dialogue.state, CLIENT_STATE_CONTENT);
         text_reset(&player.events);
         feed_packet(&player, slice_from(early[i].reply));
         unit_expect_text(early[i].reply, &player.events, slice_from(early[i].events));
@@ -331,12 +398,76 @@ START_TEST(a_reply_behind_354_is_no_answer_to_the_dot)
     player_init(&player);
     player.stops_in_envelope = true;
     play(&player, GREETING ALONE "250 ok\r\n|250 ok\r\n", false);
-    client_dialogue_start_content(&player.dialogue, &player.out);
+    start_content(&player);
     text_reset(&player.events);
     feed_packet(&player, SLICE("354 go\r\n250 queued\r\n"));
     unit_expect_text("events", &player.events, SLICE("failed(DATA: a reply that does not fit)"));
     ck_assert_int_eq(player.dialogue.state, CLIENT_STATE_OVER);
     player_clear(&player);
+}
+END_TEST
+
+/* Codes x0z are about the command (RFC 5321 4.2.1); who says them may read our mail as commands. */
+START_TEST(a_server_that_does_not_know_bdat_is_told_apart)
+{
+    static const char *const at_data = GREETING PIPELINED "250 ok\r\n250 ok\r\n|354 go\r\n|";
+    static const char *const at_bdat = GREETING CHUNKED "250 ok\r\n250 ok\r\n|";
+    static const char *const at_last = GREETING CHUNKED "250 ok\r\n250 ok\r\n|250 got it\r\n|";
+    static const struct {
+        void (*set)(struct player *player);
+        const char *const *prefix;
+        const char *reply;
+        bool is_unknown;
+        enum client_state state;
+    } cases[] = {
+        { set_plain, &at_bdat, "500 what?\r\n", true, CLIENT_STATE_OVER },
+        { set_plain, &at_bdat, "501 5.5.4 what?\r\n", true, CLIENT_STATE_OVER },
+        { set_plain, &at_bdat, "502 no such thing\r\n", true, CLIENT_STATE_OVER },
+        { set_plain, &at_bdat, "503 not now\r\n", true, CLIENT_STATE_OVER },
+        { set_long_halfway, &at_bdat, "500 what?\r\n", true, CLIENT_STATE_OVER },
+        { set_long, &at_bdat, "500 what?\r\n", true, CLIENT_STATE_OVER },
+        { set_long, &at_last, "503 no such thing\r\n", true, CLIENT_STATE_OVER },
+        { set_plain, &at_bdat, "550 spam\r\n", false, CLIENT_STATE_SPENT },
+        { set_plain, &at_bdat, "450 later\r\n", false, CLIENT_STATE_SPENT },
+        { set_plain, &at_bdat, "250 queued\r\n", false, CLIENT_STATE_READY },
+        { set_plain, &at_data, "500 what?\r\n", false, CLIENT_STATE_SPENT },
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct player player;
+
+        player_init(&player);
+        cases[i].set(&player);
+        play(&player, *cases[i].prefix, false);
+        ck_assert(!client_dialogue_is_bdat_unknown(&player.dialogue));
+        feed_packet(&player, slice_from(cases[i].reply));
+        ck_assert_msg(client_dialogue_is_bdat_unknown(&player.dialogue) == cases[i].is_unknown,
+                      "%s", cases[i].reply);
+        ck_assert_msg(player.dialogue.state == cases[i].state, "%s: is in %s", cases[i].reply,
+                      client_state_name(player.dialogue.state));
+        player_clear(&player);
+    }
+}
+END_TEST
+
+/* Or a deadline for an answer would end a content that is on its way. */
+START_TEST(nobody_waits_for_the_server_while_content_goes_out)
+{
+    static const char *const offers[] = {
+        GREETING PIPELINED "250 ok\r\n250 ok\r\n|354 go\r\n",
+        GREETING CHUNKED "250 ok\r\n250 ok\r\n",
+    };
+
+    for (size_t i = 0; i < COUNT(offers) * 2; i++) {
+        bool is_over = i % 2 == 1;
+        struct player player;
+
+        player_init(&player);
+        (is_over ? set_long : set_long_halfway)(&player);
+        play(&player, offers[i / 2], false);
+        ck_assert_int_eq(client_dialogue_is_waiting(&player.dialogue), is_over);
+        player_clear(&player);
+    }
 }
 END_TEST
 
@@ -349,6 +480,8 @@ int main(void)
     tcase_add_test(dialogue, every_state_knows_every_class_of_reply);
     tcase_add_test(dialogue, an_early_answer_to_content_is_a_refusal);
     tcase_add_test(dialogue, a_reply_behind_354_is_no_answer_to_the_dot);
+    tcase_add_test(dialogue, a_server_that_does_not_know_bdat_is_told_apart);
+    tcase_add_test(dialogue, nobody_waits_for_the_server_while_content_goes_out);
     suite_add_tcase(suite, dialogue);
     return unit_run(suite);
 }

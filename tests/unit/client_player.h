@@ -16,10 +16,12 @@
 #define GREETING "220 mx ESMTP\r\n|"
 #define ALONE "250 mx\r\n|"
 #define PIPELINED "250-mx\r\n250 PIPELINING\r\n|"
+#define CHUNKED "250-mx\r\n250-PIPELINING\r\n250 CHUNKING\r\n|"
 #define EHLO "EHLO gw.example.org\r\n|"
 #define MAIL "MAIL FROM:<a@b.example>\r\n"
 #define RCPT "RCPT TO:<c@d.example>\r\n"
 #define CONTENT "..Hi\r\n..\r\nbye\r\n.\r\n"
+#define CHUNK ".Hi\r\n.\r\nbye\r\n" /* the same behind BDAT */
 #define XCLIENT_ALL "250-mx\r\n250 XCLIENT NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT\r\n|"
 
 struct player {
@@ -30,7 +32,9 @@ struct player {
     struct client_mail mail;
     struct text out;
     struct text events;
-    bool stops_in_envelope; /* leaves the envelope open instead of DATA */
+    bool stops_in_envelope; /* leaves the envelope open instead of DATA or BDAT */
+    bool is_long;           /* the content is written bit by bit, as a large one is */
+    bool stops_in_content;  /* does not write its last bit, nor its end */
 };
 
 /* Adds a recipient that must parse. */
@@ -51,7 +55,9 @@ static inline void player_init(struct player *player)
 {
     size_t used;
 
-    *player = (struct player){ .options = { .hostname = "gw.example.org" } };
+    *player = (struct player){
+        .options = { .hostname = "gw.example.org", .is_chunking_wanted = true },
+    };
     envelope_init(&player->envelope);
     ck_assert_int_eq(address_parse(SLICE("<a@b.example>"), ADDRESS_REVERSE_PATH, true,
                                    &player->envelope.sender, &used), ADDRESS_OK);
@@ -99,14 +105,33 @@ static inline void start_mail(struct player *player)
         on_event(player, event);
 }
 
-/* The content and its dot. */
+/* The content and its end, in the order in which forward.c does it. */
 static inline void write_content(struct player *player)
 {
-    struct slice content = SLICE(".Hi\r\n.\r\nbye");
+    struct client_dialogue *dialogue = &player->dialogue;
+    struct slice content = SLICE(CHUNK);
 
-    while (content.length > 0)
-        text_add(&player->out, data_writer_next(&player->dialogue.writer, &content));
-    client_dialogue_end_content(&player->dialogue, &player->out);
+    if (dialogue->is_chunked)
+        client_dialogue_start_chunk(dialogue, content.length, !player->is_long, &player->out);
+    while (content.length > (player->stops_in_content ? 1 : 0)) {
+        struct slice part = slice_until(content, player->is_long ? 3 : content.length);
+
+        content = slice_from_offset(content, part.length);
+        while (part.length > 0)
+            text_add(&player->out, client_dialogue_take_content(dialogue, &part));
+    }
+    if (!player->stops_in_content)
+        client_dialogue_end_content(dialogue, &player->out);
+}
+
+/* DATA or BDAT. */
+static inline void start_content(struct player *player)
+{
+    enum client_event event = client_dialogue_start_content(&player->dialogue, !player->is_long,
+                                                            &player->out);
+
+    if (event != CLIENT_EVENT_NEED_INPUT)
+        on_event(player, event);
 }
 
 /* What this owner does on an event. */
@@ -132,7 +157,7 @@ static inline void on_event(struct player *player, enum client_event event)
     case CLIENT_EVENT_RECIPIENT:
         note_code(player, "rcpt");
         if (dialogue->state == CLIENT_STATE_ENVELOPE && !player->stops_in_envelope)
-            client_dialogue_start_content(dialogue, &player->out);
+            start_content(player);
         break;
     case CLIENT_EVENT_GO_AHEAD:
         note(player, "go");

@@ -29,6 +29,9 @@ static const struct {
     { "refused at the dot", GREETING PIPELINED "250 ok\r\n250 ok\r\n|354 go\r\n|550 no\r\n",
       "250 reset\r\n", "RSET\r\n", true },
     { "greeting", "", "", "", false },
+    { "BDAT", GREETING CHUNKED "250 ok\r\n250 ok\r\n", "", "", false },
+    { "refused at BDAT", GREETING CHUNKED "250 ok\r\n250 ok\r\n|550 no\r\n", "250 reset\r\n",
+      "RSET\r\n", true },
 };
 
 START_TEST(a_reset_waits_for_what_is_under_way)
@@ -69,6 +72,28 @@ START_TEST(a_replay_on_the_same_connection_begins_with_rset)
     start_mail(&player);
     unit_expect_text("packet", &player.out, SLICE("RSET\r\n" MAIL RCPT "DATA\r\n"));
     feed_packet(&player, SLICE("250 reset\r\n250 ok\r\n250 ok\r\n354 go\r\n"));
+    feed_packet(&player, SLICE("250 queued\r\n"));
+    unit_expect_text("events", &player.events, SLICE("rcpt:250 go outcome:250"));
+    player_clear(&player);
+}
+END_TEST
+
+START_TEST(a_replay_on_the_same_connection_may_go_by_bdat)
+{
+    struct player player;
+
+    player_init(&player);
+    player.stops_in_envelope = true;
+    play(&player, GREETING CHUNKED "250 ok\r\n550 no\r\n", false);
+    text_reset(&player.out);
+    text_reset(&player.events);
+    player.mail.goes_on_to_content = true;
+    player.stops_in_envelope = false;
+    start_mail(&player);
+    unit_expect_text("packet", &player.out, SLICE("RSET\r\n" MAIL RCPT));
+    text_reset(&player.out);
+    feed_packet(&player, SLICE("250 reset\r\n250 ok\r\n250 ok\r\n"));
+    unit_expect_text("content", &player.out, SLICE("BDAT 13 LAST\r\n" CHUNK));
     feed_packet(&player, SLICE("250 queued\r\n"));
     unit_expect_text("events", &player.events, SLICE("rcpt:250 go outcome:250"));
     player_clear(&player);
@@ -205,6 +230,7 @@ struct server {
     struct text out;
     struct text content;
     struct text recipients;
+    bool is_chunked;
     bool is_complete;
 };
 
@@ -221,8 +247,10 @@ static void on_server_event(struct server *server, enum server_event event)
         text_add(&server->content, server->dialogue.content);
     if (event == SERVER_EVENT_MAIL)
         answer(server, REPLY_SENDER_OK);
-    if (event == SERVER_EVENT_DATA)
+    if (event == SERVER_EVENT_DATA) {
+        server->is_chunked = server->dialogue.is_chunked;
         answer(server, REPLY_START_CONTENT);
+    }
     if (event == SERVER_EVENT_RCPT) {
         text_add(&server->recipients, address_text(&server->dialogue.recipient.address));
         text_add_byte(&server->recipients, ' ');
@@ -236,17 +264,16 @@ static void on_server_event(struct server *server, enum server_event event)
 
 static void feed_server(struct server *server, struct text *input)
 {
-    while (input->length > 0) {
-        size_t used;
-        enum server_event event =
-            server_dialogue_feed(&server->dialogue, text_slice(input), &used, &server->out);
+    enum server_event event;
 
+    do {
+        size_t used;
+
+        event = server_dialogue_feed(&server->dialogue, text_slice(input), &used, &server->out);
         /* Content lies in the input. */
         on_server_event(server, event);
         text_drop_front(input, used);
-        if (event == SERVER_EVENT_NEED_INPUT)
-            break;
-    }
+    } while (event != SERVER_EVENT_NEED_INPUT);
 }
 
 /* The two, in memory, until neither has anything to say. */
@@ -271,19 +298,29 @@ static void converse(struct player *player, struct server *server)
 
 START_TEST(a_mail_reaches_our_own_server_byte_for_byte)
 {
-    static const unsigned int offers[] = {
-        0, SERVER_PIPELINING, SERVER_PIPELINING | SERVER_SIZE | SERVER_8BITMIME | SERVER_DSN,
-        SERVER_ENHANCEDSTATUSCODES | SERVER_SMTPUTF8 | SERVER_CHUNKING,
+    static const struct {
+        unsigned int offer;
+        bool is_long;
+        bool is_chunked;
+    } cases[] = {
+        { 0, false, false },
+        { SERVER_PIPELINING, false, false },
+        { SERVER_PIPELINING | SERVER_SIZE | SERVER_8BITMIME | SERVER_DSN, true, false },
+        { SERVER_ENHANCEDSTATUSCODES | SERVER_SMTPUTF8 | SERVER_CHUNKING, false, true },
+        { SERVER_CHUNKING, true, false },
+        { SERVER_PIPELINING | SERVER_CHUNKING, false, true },
+        { SERVER_PIPELINING | SERVER_CHUNKING, true, true },
     };
 
-    for (size_t i = 0; i < COUNT(offers); i++) {
+    for (size_t i = 0; i < COUNT(cases); i++) {
         struct player player;
         struct server server = {
             .options = { .hostname = "mx.example.org", .greeting = "ESMTP",
-                         .extensions = offers[i], .max_recipients = 10 },
+                         .extensions = cases[i].offer, .max_recipients = 10 },
         };
 
         player_init(&player);
+        player.is_long = cases[i].is_long;
         add_recipient(&player.envelope, "<e@f.example>");
         text_init(&server.out, 1 << 16);
         text_init(&server.content, 1 << 16);
@@ -293,6 +330,7 @@ START_TEST(a_mail_reaches_our_own_server_byte_for_byte)
         unit_expect_text("content", &server.content, SLICE(".Hi\r\n.\r\nbye\r\n"));
         unit_expect_text("recipients", &server.recipients, SLICE("c@d.example e@f.example "));
         ck_assert(server.is_complete);
+        ck_assert_msg(server.is_chunked == cases[i].is_chunked, "case %zu", i);
         server_dialogue_clear(&server.dialogue);
         text_clear(&server.out);
         text_clear(&server.content);
@@ -310,6 +348,7 @@ int main(void)
 
     tcase_add_test(session, a_reset_waits_for_what_is_under_way);
     tcase_add_test(session, a_replay_on_the_same_connection_begins_with_rset);
+    tcase_add_test(session, a_replay_on_the_same_connection_may_go_by_bdat);
     tcase_add_test(session, a_reset_forgets_the_client_and_keeps_the_connection);
     tcase_add_test(session, a_connection_without_a_way_back_is_not_reset);
     tcase_add_test(session, recipients_follow_one_at_a_time);

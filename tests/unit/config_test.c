@@ -78,6 +78,7 @@ START_TEST(defaults_fill_what_is_not_written)
     ck_assert_int_eq(backend->tls, BACKEND_TLS_OPTIONAL);
     ck_assert_int_eq(backend->identity, IDENTITY_NONE);
     ck_assert_int_eq(backend->recipients, RECIPIENTS_ASK);
+    ck_assert(backend->is_chunking_wanted);
     ck_assert_uint_eq(backend->max_connections, 50);
     ck_assert_uint_eq(backend->dot_timeout_ms, 510000);
     ck_assert_uint_eq(backend->hold_ms, 30000);
@@ -97,7 +98,7 @@ START_TEST(written_settings_arrive_in_their_fields)
         "  idle-timeout 10ms; max-line-bytes 2K; bare-lf rewrite; }\n"
         "backend b { address 192.0.2.5:25, 192.0.2.6:26; tls verified; tls-implicit on;\n"
         "  tls-name Mail.example.org; tls-ca /ca.pem; identity xclient; recipients any;\n"
-        "  assume 8bitmime dsn; hold 2m; }\n"
+        "  assume 8bitmime dsn; chunking off; hold 2m; }\n"
         "relay r { from 192.0.2.64/28 2001:db8::/48; policy p; backend b; }\n");
     const struct config_listener *listener = &config->listeners[0];
     const struct config_backend *backend = &config->backends[0];
@@ -128,6 +129,7 @@ START_TEST(written_settings_arrive_in_their_fields)
     ck_assert_int_eq(backend->identity, IDENTITY_XCLIENT);
     ck_assert_int_eq(backend->recipients, RECIPIENTS_ANY);
     ck_assert_uint_eq(backend->assumed, SERVER_8BITMIME | SERVER_DSN);
+    ck_assert(!backend->is_chunking_wanted);
     ck_assert_uint_eq(backend->hold_ms, 120000);
     ck_assert_uint_eq(config->relays[0].network_count, 2);
     ck_assert_str_eq(config->relays[0].policy, "p");

@@ -89,7 +89,17 @@ static const struct failure failures[] = {
     { ".", "!endless", 0, NONE, FORWARD_LOST, "end of data: a reply with too many lines" },
 };
 
-static const char *const offers[] = { "250 fake\r\n", "250-fake\r\n250 PIPELINING\r\n" };
+#define CHUNKED "250-fake\r\n250-PIPELINING\r\n250 CHUNKING\r\n"
+
+static const char *const offers[] = {
+    "250 fake\r\n", "250-fake\r\n250 PIPELINING\r\n", CHUNKED,
+};
+
+/* A fault at DATA needs a backend that is told DATA. */
+static bool can_happen(const struct failure *failure, const char *offer)
+{
+    return strcmp(failure->verb, "DATA") != 0 || strstr(offer, "CHUNKING") == NULL;
+}
 
 /* Sends a mail to a backend with this fault, and compares the first answer that is not OK. */
 static void try_failure(const struct failure *failure, const char *offer)
@@ -131,7 +141,8 @@ START_TEST(every_refusal_has_its_class)
 {
     for (size_t i = 0; i < COUNT(refusals); i++)
         for (size_t k = 0; k < COUNT(offers); k++)
-            try_failure(&refusals[i], offers[k]);
+            if (can_happen(&refusals[i], offers[k]))
+                try_failure(&refusals[i], offers[k]);
 }
 END_TEST
 
@@ -139,7 +150,8 @@ START_TEST(every_fault_ends_in_one_answer_and_none_in_success)
 {
     for (size_t i = 0; i < COUNT(failures); i++)
         for (size_t k = 0; k < COUNT(offers); k++)
-            try_failure(&failures[i], offers[k]);
+            if (can_happen(&failures[i], offers[k]))
+                try_failure(&failures[i], offers[k]);
 }
 END_TEST
 
@@ -164,13 +176,16 @@ static const struct failure replays[] = {
 START_TEST(a_replay_that_fails_delivers_nothing)
 {
     for (size_t i = 0; i < COUNT(replays) * COUNT(offers); i++) {
-        const struct failure *failure = &replays[i / 2];
+        const struct failure *failure = &replays[i / COUNT(offers)];
+        const char *offer = offers[i % COUNT(offers)];
         struct mailer mailer;
         enum forward_class got;
 
+        if (!can_happen(failure, offer))
+            continue;
         prepare();
         config.command_timeout_ms = config.dot_timeout_ms = 150;
-        first.ehlo = offers[i % 2];
+        first.ehlo = offer;
         first.rules[0] = (struct rule){ failure->verb, failure->reply, 0, failure->at };
         start_backend();
         mailer_init(&mailer);
@@ -190,35 +205,25 @@ END_TEST
 
 /* ---- while content is sent ---- */
 
-/* Larger than what both kernels buffer. */
-static void make_large(struct mailer *mailer)
-{
-    struct text block;
-
-    text_init(&block, 1 << 21);
-    while (block.length < 1 << 20)
-        text_add_string(&block, "0123456789012345678901234567890123456789012345678901234567\r\n");
-    for (int i = 0; i < 12; i++)
-        ck_assert_int_eq(message_append(&mailer->message, text_slice(&block)), MESSAGE_OK);
-    text_clear(&block);
-}
-
 static const struct failure early[] = {
     { "content", "552 5.3.4 enough\r\n", 0, NONE, FORWARD_TOO_LARGE, "" },
     { "content", "451 4.3.0 tired\r\n!close", 0, NONE, FORWARD_DEFERRED, "" },
     { "content", "!close", 0, NONE, FORWARD_BROKEN, NULL },
     { "content", "what?\r\n", 0, NONE, FORWARD_BROKEN, "content: a line without a reply code" },
+    { "content", "250 ok\r\n", 0, NONE, FORWARD_BROKEN, "content: a reply that does not fit" },
     { "content", "!stall", 0, NONE, FORWARD_BROKEN, NULL },
 };
 
 START_TEST(a_backend_may_end_it_while_content_is_sent)
 {
-    for (size_t i = 0; i < COUNT(early); i++) {
+    for (size_t k = 0; k < COUNT(early) * 2; k++) {
+        size_t i = k / 2;
         struct mailer mailer;
         enum forward_class got;
 
         prepare();
         config.data_timeout_ms = 200;
+        first.ehlo = offers[1 + k % 2];
         first.rules[0] = (struct rule){ early[i].verb, early[i].reply, 0, 0 };
         start_known_backend();
         mailer_init(&mailer);
@@ -233,6 +238,82 @@ START_TEST(a_backend_may_end_it_while_content_is_sent)
         net_run_for(loop, 20);
         ck_assert_int_eq(first.mail_count, 0);
         mailer_clear(&mailer);
+        tidy();
+    }
+}
+END_TEST
+
+/* LAST is out when the chunk in front of it is answered: the outcome is the backend's. */
+static const struct failure chunks[] = {
+    { "BDAT", "552 5.3.4 too large\r\n", 0, NONE, FORWARD_TOO_LARGE, "" },
+    { "BDAT", "451 4.3.0 disk\r\n", 0, NONE, FORWARD_DEFERRED, "" },
+    { "BDAT", "421 4.3.2 bye\r\n!close", 0, NONE, FORWARD_DEFERRED, "" },
+    { "BDAT", "!close", 0, NONE, FORWARD_LOST, "end of data: the server closed the connection" },
+    { "BDAT", "!stall", 0, NONE, FORWARD_LOST, "end of data: no answer in time" },
+    { "BDAT", "354 go\r\n", 0, NONE, FORWARD_LOST, "end of data: a reply that does not fit" },
+    { "BDAT", "hm\r\n", 0, NONE, FORWARD_LOST, "end of data: a line without a reply code" },
+    { ".", "550 5.7.1 spam\r\n", 0, NONE, FORWARD_REFUSED, "" },
+    { ".", "!close", 0, NONE, FORWARD_LOST, "end of data: the server closed the connection" },
+    { ".", "!stall", 0, NONE, FORWARD_LOST, "end of data: no answer in time" },
+};
+
+START_TEST(a_backend_may_end_it_at_a_chunk)
+{
+    for (size_t i = 0; i < COUNT(chunks); i++) {
+        struct mailer mailer;
+        enum forward_class got;
+
+        prepare();
+        config.dot_timeout_ms = 1000;
+        first.ehlo = CHUNKED;
+        first.rules[0] = (struct rule){ chunks[i].verb, chunks[i].reply, 0, 0 };
+        start_known_backend();
+        mailer_init(&mailer);
+        make_large(&mailer);
+        ck_assert_int_eq(ask(&mailer, "<c@d.example>"), FORWARD_OK);
+        got = deliver(&mailer);
+        ck_assert_msg(got == chunks[i].outcome, "%s: got %d (%s), want %d", chunks[i].reply, got,
+                      mailer.outcome.detail, chunks[i].outcome);
+        ck_assert_str_eq(mailer.outcome.detail, chunks[i].detail);
+        ck_assert(forward_has_sent_dot(mailer.forward));
+        net_run_for(loop, 20);
+        ck_assert_int_eq(mailer.outcomes_told, 1);
+        if (strcmp(chunks[i].verb, "BDAT") == 0)
+            ck_assert_int_eq(send_mail("<e@f.example>"), FORWARD_OK);
+        ck_assert_msg(first.connection_count == 2 || strcmp(chunks[i].verb, "BDAT") != 0,
+                      "%s: the connection was used again", chunks[i].reply);
+        mailer_clear(&mailer);
+        tidy();
+    }
+}
+END_TEST
+
+START_TEST(a_backend_that_does_not_know_bdat_gets_data)
+{
+    static const char *const replies[] = {
+        "500 5.5.2 what?\r\n", "501 what?\r\n", "502 5.5.1 what?\r\n", "503 what?\r\n",
+    };
+
+    for (size_t i = 0; i < COUNT(replies) * 2; i++) {
+        struct mailer mailer;
+
+        prepare();
+        first.ehlo = CHUNKED;
+        first.rules[0] = (struct rule){ i % 2 == 0 ? "." : "BDAT", replies[i / 2], 1, 0 };
+        start_known_backend();
+        mailer_init(&mailer);
+        if (i % 2 != 0)
+            make_large(&mailer);
+        ck_assert_int_eq(ask(&mailer, "<c@d.example>"), FORWARD_OK);
+        ck_assert_int_eq(deliver(&mailer), FORWARD_DEFERRED);
+        ck_assert_str_eq(mailer.outcome.detail,
+                         "BDAT was not understood, though CHUNKING is offered");
+        ck_assert_int_eq(mailer.outcome.code, (int)strtol(replies[i / 2], NULL, 10));
+        mailer_clear(&mailer);
+        ck_assert_int_eq(send_mail("<c@d.example>"), FORWARD_OK);
+        ck_assert_int_eq(first.connection_count, 2);
+        ck_assert(strstr(text_string(&first.said), "2>DATA\n") != NULL);
+        ck_assert_str_eq(text_string(&log_lines), "backend-no-bdat ");
         tidy();
     }
 }
@@ -344,6 +425,8 @@ int main(void)
     tcase_add_test(failure, every_fault_ends_in_one_answer_and_none_in_success);
     tcase_add_test(failure, a_replay_that_fails_delivers_nothing);
     tcase_add_test(failure, a_backend_may_end_it_while_content_is_sent);
+    tcase_add_test(failure, a_backend_may_end_it_at_a_chunk);
+    tcase_add_test(failure, a_backend_that_does_not_know_bdat_gets_data);
     suite_add_tcase(suite, failure);
     tcase_set_timeout(address, 60);
     tcase_add_test(address, the_next_address_is_tried_up_to_an_accepted_mail);

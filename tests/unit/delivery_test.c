@@ -6,18 +6,32 @@
 #define MAIL "1>MAIL FROM:<a@b.example>\n"
 #define RCPT "1>RCPT TO:<c@d.example>\n"
 #define CONTENT "Subject: x\r\n\r\n..Hi\r\n.\r\n"
+#define CHUNK "Subject: x\r\n\r\n.Hi\r\n"
+#define CHUNKED "250-fake\r\n250-PIPELINING\r\n250 CHUNKING\r\n"
 
 /* ---- one mail ---- */
 
 START_TEST(a_mail_goes_through)
 {
-    static const char *const offers[] = { "250 fake\r\n", "250-fake\r\n250 PIPELINING\r\n" };
+    static const struct {
+        const char *ehlo;
+        bool is_chunking_wanted;
+        const char *said;
+        const char *content;
+    } cases[] = {
+        { "250 fake\r\n", true, EHLO MAIL RCPT "1>DATA\n", CONTENT },
+        { "250-fake\r\n250 PIPELINING\r\n", true, EHLO MAIL RCPT "1>DATA\n", CONTENT },
+        { "250-fake\r\n250 CHUNKING\r\n", true, EHLO MAIL RCPT "1>BDAT 19 LAST\n", CHUNK },
+        { CHUNKED, true, EHLO MAIL RCPT "1>BDAT 19 LAST\n", CHUNK },
+        { CHUNKED, false, EHLO MAIL RCPT "1>DATA\n", CONTENT },
+    };
 
-    for (size_t i = 0; i < COUNT(offers); i++) {
+    for (size_t i = 0; i < COUNT(cases); i++) {
         struct mailer mailer;
 
         prepare();
-        first.ehlo = offers[i];
+        first.ehlo = cases[i].ehlo;
+        config.is_chunking_wanted = cases[i].is_chunking_wanted;
         start_known_backend();
         mailer_init(&mailer);
         ck_assert_int_eq(ask(&mailer, "<c@d.example>"), FORWARD_OK);
@@ -31,8 +45,8 @@ START_TEST(a_mail_goes_through)
         ck_assert_str_eq(mailer.outcome.tls_version, "");
         ck_assert(mailer.outcome.is_reused);
         ck_assert(ip_endpoint_equals(&mailer.outcome.address, &first.endpoint));
-        expect_said(&first, EHLO MAIL RCPT "1>DATA\n");
-        unit_expect_text("content", &first.content, SLICE(CONTENT));
+        expect_said(&first, cases[i].said);
+        unit_expect_text("content", &first.content, slice_from(cases[i].content));
         mailer_clear(&mailer);
         tidy();
     }
@@ -54,6 +68,88 @@ START_TEST(an_envelope_nobody_asked_about_goes_out_at_once)
                 "1>RCPT TO:<e@f.example>\n1>DATA\n");
     mailer_clear(&mailer);
     tidy();
+}
+END_TEST
+
+START_TEST(a_long_mail_is_one_chunk_and_an_empty_last_one)
+{
+    struct mailer mailer;
+    struct text want, said;
+
+    prepare();
+    first.ehlo = CHUNKED;
+    start_known_backend();
+    mailer_init(&mailer);
+    make_large(&mailer);
+    message_cut_field(&mailer.message, message_find_field(&mailer.message, SLICE("Subject"), 0));
+    message_add_on_top(&mailer.message, SLICE("X-New: yes\r\n"));
+    ck_assert_int_eq(ask(&mailer, "<c@d.example>"), FORWARD_OK);
+    ck_assert_int_eq(deliver(&mailer), FORWARD_OK);
+    text_init(&want, 64 << 20);
+    text_add_string(&want, "X-New: yes\r\n\r\n.Hi\r\n");
+    for (uint64_t at = strlen("Subject: x\r\n\r\n.Hi\r\n"); at < mailer.message.spool.length;) {
+        struct slice run = spool_at(&mailer.message.spool, at);
+
+        text_add(&want, run);
+        at += run.length;
+    }
+    ck_assert_uint_eq(first.content.length, want.length);
+    ck_assert(slice_equals(text_slice(&first.content), text_slice(&want)));
+    text_init(&said, 1000);
+    text_add_format(&said, EHLO MAIL RCPT "1>BDAT %zu\n1>BDAT 0 LAST\n", want.length);
+    expect_said(&first, text_string(&said));
+    ck_assert_int_eq(first.mail_count, 1);
+    ck_assert_int_eq(send_mail("<e@f.example>"), FORWARD_OK);
+    ck_assert_int_eq(first.connection_count, 1);
+    text_clear(&want);
+    text_clear(&said);
+    mailer_clear(&mailer);
+    tidy();
+}
+END_TEST
+
+/* Two answers can be awaited only with PIPELINING, so such a backend would be waited for twice. */
+START_TEST(a_long_mail_goes_by_data_where_chunks_cannot_be_pipelined)
+{
+    struct mailer mailer;
+
+    prepare();
+    first.ehlo = "250-fake\r\n250 CHUNKING\r\n";
+    start_known_backend();
+    mailer_init(&mailer);
+    make_large(&mailer);
+    ck_assert_int_eq(ask(&mailer, "<c@d.example>"), FORWARD_OK);
+    ck_assert_int_eq(deliver(&mailer), FORWARD_OK);
+    expect_said(&first, EHLO MAIL RCPT "1>DATA\n");
+    mailer_clear(&mailer);
+    tidy();
+}
+END_TEST
+
+/* From the largest that is held back whole to the smallest that is not, octet by octet. */
+START_TEST(sizes_around_one_write_go_whole)
+{
+    for (size_t bytes = 49152 - 2; bytes <= 49152 + 2; bytes++) {
+        struct mailer mailer;
+        struct text filler;
+
+        prepare();
+        first.ehlo = CHUNKED;
+        start_known_backend();
+        mailer_init(&mailer);
+        text_init(&filler, 1 << 16);
+        while (filler.length < bytes - strlen(CHUNK) - 2)
+            text_add_byte(&filler, 'x');
+        text_add_string(&filler, "\r\n");
+        ck_assert_int_eq(message_append(&mailer.message, text_slice(&filler)), MESSAGE_OK);
+        ck_assert_int_eq(ask(&mailer, "<c@d.example>"), FORWARD_OK);
+        ck_assert_int_eq(deliver(&mailer), FORWARD_OK);
+        ck_assert_uint_eq(first.content.length, bytes);
+        ck_assert_int_eq(strstr(text_string(&first.said), "BDAT 0 LAST") != NULL, bytes > 49152);
+        text_clear(&filler);
+        mailer_clear(&mailer);
+        tidy();
+    }
 }
 END_TEST
 
@@ -95,6 +191,31 @@ START_TEST(recipients_that_fell_out_make_a_replay)
                 "1>RSET\n1>MAIL FROM:<>\n1>RCPT TO:<e@f.example>\n1>DATA\n");
     mailer_clear(&mailer);
     tidy();
+}
+END_TEST
+
+START_TEST(a_replay_goes_on_to_bdat_behind_its_last_recipient)
+{
+    static const char *const offers[] = { CHUNKED, "250-fake\r\n250 CHUNKING\r\n" };
+
+    for (size_t i = 0; i < COUNT(offers); i++) {
+        struct mailer mailer;
+
+        prepare();
+        config.hold_ms = 20;
+        first.ehlo = offers[i];
+        start_known_backend();
+        mailer_init(&mailer);
+        ck_assert_int_eq(ask(&mailer, "<c@d.example>"), FORWARD_OK);
+        ck_assert_int_eq(ask(&mailer, "<e@f.example>"), FORWARD_OK);
+        net_run_for(loop, 60);
+        ck_assert_int_eq(deliver(&mailer), FORWARD_OK);
+        expect_said(&first, EHLO MAIL RCPT "1>RCPT TO:<e@f.example>\n1>RSET\n"
+                    MAIL RCPT "1>RCPT TO:<e@f.example>\n1>BDAT 19 LAST\n");
+        unit_expect_text("content", &first.content, SLICE(CHUNK));
+        mailer_clear(&mailer);
+        tidy();
+    }
 }
 END_TEST
 
@@ -162,20 +283,30 @@ END_TEST
 
 START_TEST(a_dot_may_be_withdrawn)
 {
-    struct mailer mailer;
+    for (int i = 0; i < 4; i++) {
+        bool is_chunked = (i & 1) != 0, is_large = (i & 2) != 0;
+        struct mailer mailer;
 
-    prepare();
-    start_known_backend();
-    mailer_init(&mailer);
-    mailer.refuses_dot = true;
-    ck_assert_int_eq(ask(&mailer, "<c@d.example>"), FORWARD_OK);
-    ck_assert_int_eq(deliver(&mailer), FORWARD_WITHDRAWN);
-    ck_assert(!forward_has_sent_dot(mailer.forward));
-    net_run_for(loop, 20);
-    ck_assert_int_eq(first.mail_count, 0);
-    ck_assert_ptr_null(first.connections[0].stream);
-    mailer_clear(&mailer);
-    tidy();
+        prepare();
+        if (is_chunked)
+            first.ehlo = CHUNKED;
+        start_known_backend();
+        mailer_init(&mailer);
+        if (is_large)
+            make_large(&mailer);
+        mailer.refuses_dot = true;
+        ck_assert_int_eq(ask(&mailer, "<c@d.example>"), FORWARD_OK);
+        ck_assert_int_eq(deliver(&mailer), FORWARD_WITHDRAWN);
+        ck_assert(!forward_has_sent_dot(mailer.forward));
+        net_run_for(loop, 20);
+        ck_assert_int_eq(first.mail_count, 0);
+        ck_assert_ptr_null(first.connections[0].stream);
+        ck_assert(strstr(text_string(&first.said), "LAST") == NULL);
+        ck_assert_msg(!is_chunked || is_large || first.content.length == 0,
+                      "octets came of what was held back");
+        mailer_clear(&mailer);
+        tidy();
+    }
 }
 END_TEST
 
@@ -320,16 +451,21 @@ END_TEST
 
 START_TEST(a_cancelled_delivery_reaches_no_dot)
 {
-    for (int turns = 0; turns < 6; turns++) {
+    for (int i = 0; i < 6 * 4; i++) {
+        int turns = i / 4;
         struct mailer mailer;
         bool was_sent;
 
         prepare();
+        if ((i & 1) != 0)
+            first.ehlo = CHUNKED;
         start_known_backend();
         mailer_init(&mailer);
+        if ((i & 2) != 0)
+            make_large(&mailer);
         ck_assert_int_eq(ask(&mailer, "<c@d.example>"), FORWARD_OK);
         start_delivering(&mailer);
-        for (int i = 0; i < turns; i++) {
+        for (int turn = 0; turn < turns && mailer.outcomes_told == 0; turn++) {
             loop_stop(loop);
             loop_run(loop);
         }
@@ -377,8 +513,12 @@ int main(void)
     tcase_set_timeout(mail, 30);
     tcase_add_test(mail, a_mail_goes_through);
     tcase_add_test(mail, an_envelope_nobody_asked_about_goes_out_at_once);
+    tcase_add_test(mail, a_long_mail_is_one_chunk_and_an_empty_last_one);
+    tcase_add_test(mail, a_long_mail_goes_by_data_where_chunks_cannot_be_pipelined);
+    tcase_add_test(mail, sizes_around_one_write_go_whole);
     tcase_add_test(mail, a_refused_recipient_leaves_the_envelope_open_for_the_others);
     tcase_add_test(mail, recipients_that_fell_out_make_a_replay);
+    tcase_add_test(mail, a_replay_goes_on_to_bdat_behind_its_last_recipient);
     tcase_add_test(mail, a_slow_client_does_not_hold_the_backend);
     tcase_add_test(mail, a_recipient_refused_on_replay_defers_all);
     tcase_add_test(mail, a_backend_that_loses_patience_while_held_gets_a_replay);

@@ -23,8 +23,8 @@
 
 /*
  * `verb` is the first word of a command, "greeting", "content" (at its first byte) or "." (the end
- * of data). The reply may be or end in an action: !close, !stall (read and say no more), !drip (a
- * byte every 5 ms), !endless (a reply without end).
+ * of data, or of a chunk with LAST). The reply may be or end in an action: !close, !stall (read and
+ * say no more), !drip (a byte every 5 ms), !endless (a reply without end).
  */
 struct rule {
     const char *verb;
@@ -41,8 +41,12 @@ struct fake_connection {
     struct stream *stream;      /* NULL once it is closed */
     struct loop_timer drip;
     struct text verbs;          /* all that were said: " EHLO MAIL" */
+    char last_class;            /* first digit of the last reply */
     bool is_in_content;
     size_t content_start;       /* in fake->content */
+    bool is_chunked;            /* content is counted, and has no dot */
+    uint64_t chunk_left;
+    bool is_last;               /* the chunk is */
 };
 
 struct fake {
@@ -120,8 +124,11 @@ static inline bool fake_answer(struct fake_connection *connection, const char *v
     action = strchr(reply, '!');
     length = action != NULL ? (size_t)(action - reply) : strlen(reply);
     stream_write(connection->stream, (struct slice){ reply, length });
+    if (length > 0)
+        connection->last_class = reply[0];
     if (strcmp(verb, "DATA") == 0 && strncmp(reply, "354", 3) == 0) {
         connection->is_in_content = true;
+        connection->is_chunked = false;
         connection->content_start = connection->fake->content.length;
     }
     if (strcmp(verb, "STARTTLS") == 0 && strncmp(reply, "220", 3) == 0
@@ -170,6 +177,41 @@ static inline bool fake_take_content(struct fake_connection *connection)
     return fake_answer(connection, ".");
 }
 
+/* Takes octets of a chunk. Behind one that was refused the next is too (RFC 3030 2). */
+static inline bool fake_take_chunk(struct fake_connection *connection)
+{
+    struct slice input = slice_until(stream_input(connection->stream), connection->chunk_left);
+    bool is_first = connection->fake->content.length == connection->content_start;
+
+    text_add(&connection->fake->content, input);
+    stream_consume(connection->stream, input.length);
+    connection->chunk_left -= input.length;
+    if (is_first && input.length > 0 && !fake_answer(connection, "content"))
+        return false;
+    if (connection->chunk_left > 0)
+        return true;
+    connection->is_in_content = false;
+    if (!connection->is_last)
+        return fake_answer(connection, "BDAT");
+    if (connection->last_class > '3') {
+        stream_write(connection->stream, SLICE("503 5.5.1 not now\r\n"));
+        return true;
+    }
+    connection->fake->mail_count++;
+    return fake_answer(connection, ".");
+}
+
+/* "BDAT 86 LAST". The answer comes behind its octets, if there are any. */
+static inline bool fake_start_chunk(struct fake_connection *connection, struct slice line)
+{
+    ck_assert_int_eq(command_parse_bdat(slice_from_offset(line, strlen("BDAT ")),
+                                        &connection->chunk_left, &connection->is_last),
+                     COMMAND_OK);
+    connection->is_in_content = connection->is_chunked = true;
+    connection->content_start = connection->fake->content.length;
+    return connection->chunk_left > 0 || fake_take_chunk(connection);
+}
+
 static inline void fake_on_input(void *owner)
 {
     struct fake_connection *connection = owner;
@@ -179,7 +221,7 @@ static inline void fake_on_input(void *owner)
         char verb[20];
 
         if (connection->is_in_content) {
-            if (!fake_take_content(connection))
+            if (!(connection->is_chunked ? fake_take_chunk : fake_take_content)(connection))
                 return;
             continue;
         }
@@ -187,7 +229,8 @@ static inline void fake_on_input(void *owner)
             return;
         text_add_format(&connection->fake->said, "%d>%.*s\n", connection->number, SLICE_ARGS(line));
         snprintf(verb, sizeof verb, "%.*s", (int)strcspn(line.data, " \r\n"), line.data);
-        if (!fake_answer(connection, verb))
+        if (!(strcmp(verb, "BDAT") == 0 ? fake_start_chunk(connection, line)
+                                        : fake_answer(connection, verb)))
             return;
     }
 }
@@ -321,6 +364,7 @@ static inline void prepare(void)
         .hold_ms = 10000,
         .wait_ms = 2000,
         .retry_ms = 60000,
+        .is_chunking_wanted = true,
     };
 }
 
@@ -452,6 +496,15 @@ static inline void mailer_clear(struct mailer *mailer)
     forward_cancel(&mailer->forward);
     message_clear(&mailer->message);
     envelope_clear(&mailer->sender);
+}
+
+/* 12 MB more: larger than what both kernels buffer. */
+static inline void make_large(struct mailer *mailer)
+{
+    for (int i = 0; i < 200000; i++)
+        ck_assert_int_eq(message_append(&mailer->message,
+                                        SLICE("A line of sixty bytes, as there are many in large "
+                                              "mails...\r\n")), MESSAGE_OK);
 }
 
 static inline void parse_recipient(struct recipient *recipient, const char *path)
