@@ -29,7 +29,7 @@ ANSWERS = {
     "RCPT": f"250 2.1.5 {SECRET} likes the recipient", "DATA": f"354 {SECRET} listens",
     "RSET": f"250 2.0.0 {SECRET} forgets", "NOOP": f"250 2.0.0 {SECRET}",
     "QUIT": f"221 2.0.0 {SECRET} closes", "STARTTLS": f"220 2.0.0 {SECRET} ready for TLS",
-    "XCLIENT": f"220 {HOSTNAME} ESMTP {SECRET}",
+    "XCLIENT": f"220 {HOSTNAME} ESMTP {SECRET}", "BDAT": f"250 2.0.0 {SECRET} has the octets",
     ".": f"250 2.0.0 {SECRET} queued as 4FzQ9x1",
     "connect": f"220 {HOSTNAME} ESMTP {SECRET} 9.9",
 }
@@ -88,6 +88,10 @@ class Script:
         with self.lock:
             self.seen.append(line)
 
+    def find_offers(self):
+        """What the reply to EHLO has."""
+        return self.offers
+
     def find(self, event):
         """The actions for an event; None for the ordinary answer."""
         with self.lock:
@@ -111,6 +115,8 @@ class Connection(threading.Thread):
         self.opened_in = backend.script
         self.noted_in = None
         self.is_deaf = False
+        self.offers = []          # what the last EHLO was told
+        self.chunks = []          # of BDAT, so far; None behind one that was refused
 
     @property
     def script(self):
@@ -182,7 +188,12 @@ class Connection(threading.Thread):
             self.script.broken.append(f"a command with a bare CR or LF: {shown(line)}")
         self.note(shown(line))
         verb = line.split(b" ")[0].upper().decode("latin-1")
+        if verb == "BDAT":
+            self.take_chunk(line.decode("latin-1"))
+            return
         code = self.answer(line.decode("latin-1"), verb)
+        if verb in ("MAIL", "RSET", "EHLO"):
+            self.chunks = []
         if verb == "QUIT":
             raise Gone
         if verb == "STARTTLS" and code == 220:
@@ -190,24 +201,55 @@ class Connection(threading.Thread):
         if verb == "DATA" and code == 354:
             self.take_content()
 
-    def take_content(self):
-        """Up to the dot; kept without its dots once it was taken."""
-        script = self.script
-        for rule in script.rules:
+    def answer_early(self, is_enough):
+        """The rule for `content`, if there is one, once there is some of it."""
+        for rule in self.script.rules:
             if rule.pattern.pattern.lower() == b"content":
-                while len(self.buffer) < 1000 and b"\r\n.\r\n" not in b"\r\n" + self.buffer:
+                while not is_enough():
                     self.fill()
                 self.answer("content", default=False)
                 break
+
+    def take_content(self):
+        """Up to the dot; kept without its dots once it was taken."""
+        self.answer_early(lambda: len(self.buffer) >= 1000 or
+                          b"\r\n.\r\n" in b"\r\n" + self.buffer)
         if self.buffer.startswith(b".\r\n"):
             raw, self.buffer = b"", self.buffer[3:]
         else:
             raw = self.take_until(b"\r\n.\r\n")[:-3]
+        self.end_content(raw, re.sub(rb"(^|\r\n)\.", rb"\1", raw))
+
+    def end_content(self, raw, message):
+        """The dot, or the octets of LAST, have come."""
         if re.search(rb"(?<!\r)\n|\r(?!\n)|\0", raw):
-            script.broken.append(f"content with a bare CR, a bare LF or NUL: {shown(raw)}")
+            self.script.broken.append(f"content with a bare CR, a bare LF or NUL: {shown(raw)}")
         self.note(".")
-        message = re.sub(rb"(^|\r\n)\.", rb"\1", raw)
         self.answer(".", message=message)
+
+    def take_chunk(self, line):
+        """The octets of BDAT, and their answer. What follows a refused one is refused too."""
+        match = re.fullmatch(r"BDAT (\d+)( LAST)?", line)
+        if not match or "CHUNKING" not in self.offers:
+            self.script.broken.append(f"no such BDAT was offered: {line}")
+            raise Gone
+        size, is_last = int(match.group(1)), match.group(2) is not None
+        if size > 0:
+            self.answer_early(lambda: len(self.buffer) >= min(size, 1000))
+        while len(self.buffer) < size:
+            self.fill()
+        octets, self.buffer = self.buffer[:size], self.buffer[size:]
+        if self.chunks is None:
+            self.send(f"503 5.5.1 {SECRET} refused a chunk\r\n".encode())
+            return
+        self.chunks.append(octets)
+        if is_last:
+            message, self.chunks = b"".join(self.chunks), []
+            if message[-2:] != b"\r\n":
+                self.script.broken.append(f"chunks without CRLF at their end: {shown(message)}")
+            self.end_content(message, message)
+        elif self.answer(line, "BDAT") != 250:
+            self.chunks = None
 
     def answer(self, event, verb=None, default=True, message=None):
         """Carries out the rule for an event; gives the code of the reply, or None."""
@@ -225,7 +267,8 @@ class Connection(threading.Thread):
     def ordinary(self, verb):
         """What a mail server says."""
         if verb == "EHLO":
-            return "|".join([f"250 {HOSTNAME} greets you", *self.script.offers])
+            self.offers = self.script.find_offers()
+            return "|".join([f"250 {HOSTNAME} greets you", *self.offers])
         return ANSWERS.get(verb, f"500 5.5.1 {SECRET} knows no such command")
 
     def act(self, action, message):

@@ -25,6 +25,7 @@ class BadWeather(Script):
         b"RCPT": [(4, "reply 550 5.1.1 unknown"), (1, "close"), (2, "reply 452 4.2.2 full"),
                   (3, "wait 20ms then reply 250 ok")],
         b"DATA": [(2, "close"), (1, "reply 451 4.3.0 not now")],
+        b"BDAT": [(3, "close"), (3, "reply 451 4.3.0 not now"), (3, "reply 552 5.3.4 too much")],
         b"RSET": [(2, "close")],
         b".": [(3, "close"), (3, "reply 451 4.3.0 not now"), (3, "reply 554 5.3.0 never"),
                (2, "reply 250 2.0.0 taken then close"),
@@ -38,6 +39,11 @@ class BadWeather(Script):
 
     def note(self, line):
         """Nobody reads it."""
+
+    def find_offers(self):
+        """Some connections get BDAT, the others DATA."""
+        with self.lock:
+            return self.offers + ["CHUNKING"] * (self.dice.randrange(3) > 0)
 
     def find(self, event):
         """A fault, or the ordinary answer."""
