@@ -92,6 +92,26 @@ class Backends:
         message = self.server.await_mail(b"<large@example.net>")
         self.assertEqual(message.partition(b"\n\n")[2], body.replace(b"\r\n", b"\n"))
 
+    def test_content_goes_by_bdat_where_the_server_offers_it(self):
+        """Small, long, and through the disk: each in as many BDATs as it takes, by its log."""
+        long = b"".join(b".%d line of a long mail\r\n" % number for number in range(4000))
+        huge = long * 20
+        for chunking, mails in (("on", (("small", BODY, 1), ("long", long, 2), ("huge", huge, 2))),
+                                ("off", (("again", BODY, 0), ("longer", long, 0)))):
+            gateway = self.start_gateway(
+                self.server.port, f"backend legacy {{ max-idle 2; chunking {chunking}; }}")
+            for name, body, _ in mails:
+                name = f"{chunking}-{name}"
+                status, said = self.swaks(gateway, "--data", self.write_message(name, body),
+                                          "--suppress-data")
+                self.assertEqual(status, 0, said[-2000:])
+                message = self.server.await_mail(f"<{name}@example.net>".encode())
+                self.assertEqual(message.partition(b"\n\n")[2], body.replace(b"\r\n", b"\n"))
+            self.stop_gateway(gateway)  # and so the connection, of which Postfix then tells
+            for pattern in self.server.traces([(f"{chunking}-{name}", chunks)
+                                               for name, _, chunks in mails]):
+                self.server.await_log(pattern)
+
     def test_connection_is_used_for_mail_after_mail(self):
         """The pool, as a real server sees it."""
         gateway = self.start_gateway(self.server.port, "backend legacy { max-idle 2; }")

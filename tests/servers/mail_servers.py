@@ -78,14 +78,30 @@ class MailServer:
                 time.sleep(0.05)
         raise RuntimeError(f"{self.name} does not listen: {self.said()}")
 
-    def said(self):
-        """What it wrote, for a person who has to find out why."""
+    def log(self):
+        """All that it wrote."""
         text = ""
         for path in [os.path.join(self.folder, "stderr"), *glob.glob(self.folder + "/log*")]:
             if os.path.isfile(path):
                 with open(path, encoding="utf-8", errors="replace") as file:
                     text += file.read()
-        return text[-3000:]
+        return text
+
+    def said(self):
+        """The end of it, for a person who has to find out why."""
+        return self.log()[-3000:]
+
+    def await_log(self, pattern):
+        """Until the log has this."""
+        until = time.monotonic() + WAIT_S
+        while not re.search(pattern, self.log()):
+            if time.monotonic() > until:
+                raise AssertionError(f"{self.name} did not log {pattern}: {self.said()}")
+            time.sleep(0.1)
+
+    def traces(self, mails):
+        """Patterns of what its log says of the (Message-ID, BDATs) that one connection brought."""
+        raise NotImplementedError
 
     def deliver(self):
         """Makes it deliver now what it took; most do so by themselves."""
@@ -159,6 +175,12 @@ class Postfix(MailServer):
         # -d: stays in the foreground and in the process group of ours.
         self.run([os.path.join(self.root, "usr/lib/postfix/sbin/master"), "-c", config, "-d"],
                  env={**self.environment, "MAIL_CONFIG": config})
+
+    def traces(self, mails):
+        """It counts commands, by connection."""
+        count, chunks = len(mails), sum(chunks for _, chunks in mails)
+        content = f"bdat={chunks}" if chunks else f"data={count}"
+        return [f" mail={count} rcpt={count} {content} "]
 
     def main_cf(self, queue, uid, gid):
         """All the settings."""
@@ -252,6 +274,11 @@ maildir:
             certificate=self.certificates.path("backend.pem"), key=key, user=uid, group=gid))
         self.run([self.program, "-C", self.config, "-bdf"], env=self.environment)
 
+    def traces(self, mails):
+        """It marks a mail that came by BDAT with a K."""
+        return [rf" P=esmtp{' K' if chunks else ''} S=\d+ id={name}@example\.net"
+                for name, chunks in mails]
+
     def deliver(self):
         """A queue run of root's own."""
         subprocess.run([self.program, "-C", self.config, "-qff"], env=self.environment,
@@ -287,6 +314,10 @@ class Opensmtpd(MailServer):
         self.maildir = os.path.join(self.jail, "mail")
         self.run(["/usr/sbin/smtpd", "-d", "-f", "/etc/smtpd.conf"], env={"PATH": "/usr/sbin:/bin"},
                  preexec_fn=lambda: (os.chroot(self.jail), os.chdir("/")))
+
+    def traces(self, mails):
+        """It has no CHUNKING, and says nothing of it."""
+        return []
 
     def install(self, source, name):
         """A program, and the libraries that it is linked with, at their usual places."""
