@@ -9,7 +9,9 @@
  * The counts are what makes the bench honest: what a gateway said it delivered
  * must have arrived here, and as many octets of it.
  *
- * It believes in CRLF.CRLF alone. It is not a server for anything but the bench.
+ * It believes in CRLF.CRLF alone, and takes messages by BDAT too (RFC 3030), as
+ * most mail servers do: a gateway may use what it could use in front of them. It
+ * is not a server for anything but the bench.
  */
 #include "bench.h"
 
@@ -42,12 +44,16 @@ enum data_place {
 
 struct client {
     int fd;
-    bool in_data;         /* octets are message, not commands */
+    bool in_data;         /* octets are message behind DATA, not commands */
+    bool in_chunk;        /* octets are a chunk behind BDAT */
+    bool is_last_chunk;   /* it ends the message */
+    bool is_chunked;      /* the message has chunks: DATA is too late */
     bool in_transaction;  /* MAIL was accepted */
     bool has_recipient;
     bool is_ending;       /* QUIT was answered: close once the replies are out */
     bool waits_to_write;  /* epoll is asked for EPOLLOUT alone */
     enum data_place place;
+    uint64_t chunk_left;    /* octets of the chunk that have not come */
     uint64_t message_bytes; /* of the message in hand, without stuffed dots */
     size_t line_length;
     size_t reply_length;
@@ -58,6 +64,7 @@ struct client {
 static struct {
     uint64_t connections;
     uint64_t messages;
+    uint64_t chunked;  /* of these, by BDAT */
     uint64_t bytes;  /* of complete messages, without stuffed dots and the final dot */
     uint64_t open;   /* connections now */
     uint64_t errors; /* commands refused, connections lost inside a message */
@@ -68,16 +75,16 @@ static char input[READ_BYTES];
 
 static void print_counts(void)
 {
-    printf("{\"connections\": %ju, \"messages\": %ju, \"bytes\": %ju, \"open\": %ju, "
-           "\"errors\": %ju}\n",
-           (uintmax_t)counts.connections, (uintmax_t)counts.messages, (uintmax_t)counts.bytes,
-           (uintmax_t)counts.open, (uintmax_t)counts.errors);
+    printf("{\"connections\": %ju, \"messages\": %ju, \"chunked\": %ju, \"bytes\": %ju, "
+           "\"open\": %ju, \"errors\": %ju}\n",
+           (uintmax_t)counts.connections, (uintmax_t)counts.messages, (uintmax_t)counts.chunked,
+           (uintmax_t)counts.bytes, (uintmax_t)counts.open, (uintmax_t)counts.errors);
     fflush(stdout);
 }
 
 static void client_free(struct client *client)
 {
-    if (client->in_data)
+    if (client->in_data || client->in_chunk)
         counts.errors++;
     counts.open--;
     close(client->fd);
@@ -134,20 +141,66 @@ static bool line_is(const struct client *client, const char *verb)
 
 static void reset(struct client *client)
 {
-    client->in_transaction = client->has_recipient = false;
+    client->in_transaction = client->has_recipient = client->is_chunked = false;
+    client->message_bytes = 0;
+}
+
+static void end_message(struct client *client)
+{
+    client->in_data = false;
+    if (client->message_bytes > MAX_MESSAGE_BYTES) {
+        counts.errors++;
+        add_reply(client, "552 5.3.4 too big\r\n");
+    } else {
+        counts.messages++;
+        counts.chunked += client->is_chunked;
+        counts.bytes += client->message_bytes;
+        add_reply(client, "250 2.0.0 thrown away\r\n");
+    }
+    reset(client);
 }
 
 static void answer_data(struct client *client)
 {
-    if (!client->has_recipient) {
+    if (!client->has_recipient || client->is_chunked) {
         counts.errors++;
         add_reply(client, "503 5.5.1 recipients first\r\n");
         return;
     }
     client->in_data = true;
     client->place = DATA_LINE_START;
-    client->message_bytes = 0;
     add_reply(client, "354 go on\r\n");
+}
+
+static void end_chunk(struct client *client)
+{
+    client->in_chunk = false;
+    if (client->is_last_chunk)
+        end_message(client);
+    else
+        add_reply(client, "250 2.0.0 go on\r\n");
+}
+
+/* "BDAT 86 LAST". What cannot be read, or comes without a recipient, ends the connection. */
+static void answer_chunk(struct client *client)
+{
+    char *rest;
+
+    client->line[client->line_length - 1] = '\0';
+    errno = 0;
+    client->chunk_left = strtoull(client->line + 5, &rest, 10);
+    client->is_last_chunk = strcasecmp(rest, " LAST\r") == 0;
+    if (errno != 0 || rest == client->line + 5 || !client->has_recipient ||
+        (!client->is_last_chunk && strcmp(rest, "\r") != 0)) {
+        counts.errors++;
+        add_reply(client, "503 5.5.1 no such chunk\r\n");
+        client->is_ending = true;
+        return;
+    }
+    client->in_chunk = client->is_chunked = true;
+    client->message_bytes += client->chunk_left;
+    if (client->chunk_left == 0)
+        end_chunk(client);
 }
 
 static void answer_command(struct client *client)
@@ -155,7 +208,7 @@ static void answer_command(struct client *client)
     if (line_is(client, "EHLO")) {
         reset(client);
         add_reply(client, "250-sink.example\r\n250-PIPELINING\r\n250-SIZE 104857600\r\n"
-                          "250 8BITMIME\r\n");
+                          "250-8BITMIME\r\n250 CHUNKING\r\n");
     } else if (line_is(client, "HELO")) {
         reset(client);
         add_reply(client, "250 sink.example\r\n");
@@ -165,6 +218,8 @@ static void answer_command(struct client *client)
     } else if (line_is(client, "RCPT TO:") && client->in_transaction) {
         client->has_recipient = true;
         add_reply(client, "250 2.1.5 ok\r\n");
+    } else if (line_is(client, "BDAT ")) {
+        answer_chunk(client);
     } else if (line_is(client, "DATA")) {
         answer_data(client);
     } else if (line_is(client, "RSET")) {
@@ -200,20 +255,6 @@ static size_t take_command(struct client *client, const char *data, size_t lengt
         client->line_length = 0;
     }
     return taken;
-}
-
-static void end_message(struct client *client)
-{
-    client->in_data = false;
-    reset(client);
-    if (client->message_bytes > MAX_MESSAGE_BYTES) {
-        counts.errors++;
-        add_reply(client, "552 5.3.4 too big\r\n");
-        return;
-    }
-    counts.messages++;
-    counts.bytes += client->message_bytes;
-    add_reply(client, "250 2.0.0 thrown away\r\n");
 }
 
 /* One octet at a place where it matters; true when it ended the message. */
@@ -272,6 +313,17 @@ static size_t take_data(struct client *client, const char *data, size_t length)
     return taken;
 }
 
+/* Takes octets up to the end of the chunk; returns how many. */
+static size_t take_chunk(struct client *client, size_t length)
+{
+    size_t taken = length < client->chunk_left ? length : (size_t)client->chunk_left;
+
+    client->chunk_left -= taken;
+    if (client->chunk_left == 0)
+        end_chunk(client);
+    return taken;
+}
+
 /* False when the client is gone. */
 static bool read_client(struct client *client)
 {
@@ -282,7 +334,9 @@ static bool read_client(struct client *client)
     if (got == 0)
         return false;
     for (size_t used = 0; used < (size_t)got && !client->is_ending;) {
-        if (client->in_data)
+        if (client->in_chunk)
+            used += take_chunk(client, (size_t)got - used);
+        else if (client->in_data)
             used += take_data(client, input + used, (size_t)got - used);
         else
             used += take_command(client, input + used, (size_t)got - used);
