@@ -14,6 +14,9 @@
 /* A client that is only a little slow keeps its envelope, however many wait. */
 #define HOLD_GRACE_MS 1000
 
+/* How long those stay that are idle beyond `max-idle`. */
+#define CROWD_IDLE_MS 1000
+
 /* Refusals after which a server may slow us down or remember us: such a channel is closed. */
 #define MAX_REFUSALS 2
 
@@ -118,6 +121,19 @@ static void on_idle_due(void *owner)
     finish_channel(pool, channel);
 }
 
+/*
+ * For the last one that came. Whoever is one too many stays a moment: in a crowd the next mail
+ * comes within it, and to close and open a connection costs both sides more than to let it wait.
+ */
+static uint64_t find_idle_time(const struct pool *pool)
+{
+    const struct config_backend *config = pool->settings.config;
+
+    if (pool->idle_count <= config->max_idle || config->idle_timeout_ms < CROWD_IDLE_MS)
+        return config->idle_timeout_ms;
+    return CROWD_IDLE_MS;
+}
+
 static void make_idle(struct pool *pool, struct channel *channel)
 {
     if (pool->is_draining || pool->settings.config->max_idle == 0) {
@@ -128,9 +144,7 @@ static void make_idle(struct pool *pool, struct channel *channel)
     list_add_first(&pool->idle, &channel->link);
     pool->idle_count++;
     loop_timer_init(&channel->idle_timer, pool->settings.loop, on_idle_due, channel);
-    loop_timer_start(&channel->idle_timer, pool->settings.config->idle_timeout_ms);
-    if (pool->idle_count > pool->settings.config->max_idle)
-        close_oldest(pool);
+    loop_timer_start(&channel->idle_timer, find_idle_time(pool));
     wake(pool);
 }
 
