@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Starting and ending: options, refusals, privileges, sockets and signs from outside."""
 import contextlib
+import ctypes
 import os
 import pwd
 import re
@@ -13,8 +14,20 @@ import time
 
 from gateway import POSTERND, Client, Failure, GatewayTests, PATIENCE, Skip, expect, send
 
-# See capabilities(7).
+# See capabilities(7) and prctl(2).
 CAP_SYS_RESOURCE = 24
+PR_CAPBSET_DROP = 24
+
+
+def may_raise_hard_limits():
+    with open("/proc/self/status", encoding="ascii") as file:
+        return int(re.search(r"CapEff:\s+(\w+)", file.read()).group(1), 16) >> CAP_SYS_RESOURCE & 1
+
+
+def give_up_raising_hard_limits():
+    """For what this process becomes by exec; without the capability there is nothing to do."""
+    if may_raise_hard_limits() and ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_SYS_RESOURCE) != 0:
+        raise OSError("CAP_SYS_RESOURCE cannot be given up")
 
 
 class StartTests(GatewayTests):
@@ -208,17 +221,27 @@ class StartTests(GatewayTests):
                     expect("posternd" not in target and self.gateway.config_path != target,
                            f"descriptor {number} of {pid} is {target}")
 
-    def test_the_limit_of_descriptors_is_raised_or_named(self):
-        def lower():
-            resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
-        with open("/proc/self/status", encoding="ascii") as file:
-            capabilities = int(re.search(r"CapEff:\s+(\w+)", file.read()).group(1), 16)
-        self.gateway.start(preexec=lower)
+    def limit_of_descriptors(self):
+        """(soft, hard) of a worker."""
         pid = self.gateway.children("posternd: worker")[0]
         with open(f"/proc/{pid}/limits", encoding="ascii") as file:
-            limit = int(re.search(r"Max open files\s+(\d+)", file.read()).group(1))
-        if capabilities >> CAP_SYS_RESOURCE & 1:
-            expect(limit > 5000, f"the limit is {limit}")
-        else:
-            expect(limit == 256, f"the limit is {limit}")
-            self.gateway.wait_log(r"event=few-descriptors .* 256")
+            found = re.search(r"Max open files\s+(\d+)\s+(\d+)", file.read())
+        return int(found.group(1)), int(found.group(2))
+
+    def test_the_limit_of_descriptors_is_raised(self):
+        # The hard limit, too, where that is allowed.
+        hard = 256 if may_raise_hard_limits() else resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        self.gateway.write_config(more="max-sessions 300;", backend="max-connections 30;")
+        self.gateway.start(preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard)))
+        soft, now = self.limit_of_descriptors()
+        expect(300 + 30 < soft < 1000, f"the limit is {soft}")
+        expect(now == max(soft, hard), f"the hard limit was {hard} and is {now}")
+        expect(not self.gateway.find(r"event=few-descriptors"), "there is a warning")
+
+    def test_a_limit_of_descriptors_that_may_not_be_raised_is_named(self):
+        def lower():
+            give_up_raising_hard_limits()
+            resource.setrlimit(resource.RLIMIT_NOFILE, (200, 256))
+        self.gateway.start(preexec=lower)
+        expect(self.limit_of_descriptors() == (256, 256), f"got {self.limit_of_descriptors()}")
+        self.gateway.wait_log(r"event=few-descriptors .* 256")
