@@ -41,18 +41,21 @@ size_t plan_count_workers(const struct config *config)
     return count < MAX_OWN_WORKERS ? (size_t)count : MAX_OWN_WORKERS;
 }
 
-static rlim_t count_files(const struct config *config, size_t socket_count)
+static rlim_t count_files(const struct config *config, size_t open_socket_count)
 {
-    rlim_t count = config->max_sessions + SPARE_FILES + socket_count;
+    rlim_t count = config->max_sessions + SPARE_FILES + open_socket_count;
+    size_t worker_count = plan_count_workers(config);
 
+    for (size_t i = 0; i < config->listener_count; i++)
+        count += config->listeners[i].endpoint_count * worker_count;
     for (size_t i = 0; i < config->backend_count; i++)
         count += config->backends[i].max_connections;
     return count;
 }
 
-void plan_raise_file_limit(const struct config *config, size_t socket_count)
+void plan_raise_file_limit(const struct config *config, size_t open_socket_count)
 {
-    rlim_t wanted = count_files(config, socket_count);
+    rlim_t wanted = count_files(config, open_socket_count);
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)

@@ -18,9 +18,10 @@ size_t plan_count_workers(const struct config *config);
 
 /*
  * Sees to it that this process and those it starts may open as many descriptors as a worker can
- * need, besides `socket_count` listening sockets. What the system does not allow is logged: such a
- * worker stops accepting for a while, and loses no mail.
+ * need: each has a socket for every address and worker of the configuration, and those that are
+ * open already. What the system does not allow is logged: such a worker stops accepting for a
+ * while, and loses no mail.
  */
-void plan_raise_file_limit(const struct config *config, size_t socket_count);
+void plan_raise_file_limit(const struct config *config, size_t open_socket_count);
 
 #endif

@@ -231,10 +231,11 @@ class StartTests(GatewayTests):
     def test_the_limit_of_descriptors_is_raised(self):
         # The hard limit, too, where that is allowed.
         hard = 256 if may_raise_hard_limits() else resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-        self.gateway.write_config(more="max-sessions 300;", backend="max-connections 30;")
+        self.gateway.write_config(more="max-sessions 300;", backend="max-connections 30;",
+                                  listen="listen" + 60 * " 127.0.0.1:0" + ";", workers=4)
         self.gateway.start(preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard)))
         soft, now = self.limit_of_descriptors()
-        expect(300 + 30 < soft < 1000, f"the limit is {soft}")
+        expect(300 + 30 + 4 * 60 < soft < 1000, f"the limit is {soft}")
         expect(now == max(soft, hard), f"the hard limit was {hard} and is {now}")
         expect(not self.gateway.find(r"event=few-descriptors"), "there is a warning")
 
