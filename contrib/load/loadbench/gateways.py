@@ -12,12 +12,18 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import textwrap
 import time
 from dataclasses import dataclass
 
-from . import debian
 from .processes import Failure, Supervised
+
+SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__)))))
+SERVERS = os.path.join(SOURCE, "tests", "servers")
+sys.path.append(SERVERS)
+from mail_servers import read_environment  # noqa: E402
 
 START_SECONDS = 15
 
@@ -32,7 +38,7 @@ class Settings:
     posternd: str        # path, or None: look for it
     workers: int         # postern's workers and HAProxy's threads
     max_sessions: int    # how many clients at a time a gateway must bear
-    cache: str           # folder for packages that are unpacked but not installed
+    servers: str         # folder that tests/servers/fetch-servers fills
 
 
 @dataclass
@@ -176,9 +182,7 @@ class Postern(Gateway):
     @staticmethod
     def find():
         """From where the command is run (a build folder), the source tree, and PATH."""
-        source = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(
-            os.path.abspath(__file__)))))
-        for folder in (os.getcwd(), source, os.path.join(source, "build")):
+        for folder in (os.getcwd(), SOURCE, os.path.join(SOURCE, "build")):
             program = os.path.join(folder, "posternd")
             if os.access(program, os.X_OK) and os.path.isfile(program):
                 return program
@@ -239,23 +243,27 @@ class Postfix(Gateway):
     """
     Postfix as a before-queue proxy (smtpd_proxy_filter): smtpd itself passes
     the mail on, there is no queue. It runs with every folder inside the bench's
-    temporary one, and needs root, as master always does.
+    temporary one, and needs root, as master always does. Its programs are those
+    that the tests with real mail servers unpack; it runs under accounts that every
+    Debian has and nothing else here uses, since the tests' wrapper, which gives it
+    accounts of its own, would be measured with it.
     """
     name = "postfix"
     idle_sessions = 200    # one process each: the memory of one does not depend on how many
-    files = None           # debian.PostfixFiles
+    root = None            # folder that usr/lib/postfix is in
+    library_path = None    # for LD_LIBRARY_PATH
 
     MAIN = """
         compatibility_level = 3.6
         config_directory = {folder}/etc
         queue_directory = {folder}/spool
         data_directory = {folder}/data
-        daemon_directory = {files.daemons}
-        command_directory = {files.commands}
-        shlib_directory = {files.libraries}
+        daemon_directory = {root}/usr/lib/postfix/sbin
+        command_directory = {root}/usr/sbin
+        shlib_directory = {root}/usr/lib/postfix
         meta_directory = {folder}/etc
-        mail_owner = {owner}
-        setgid_group = {group}
+        mail_owner = mail
+        setgid_group = uucp
         default_privs = nobody
         import_environment = MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ LANG=C LD_LIBRARY_PATH
         maillog_file = {folder}/log
@@ -295,30 +303,32 @@ class Postfix(Gateway):
     def prepare(self):
         if os.geteuid() != 0:
             raise Unavailable("Postfix's master needs root")
-        try:
-            self.files = debian.find_postfix(self.settings.cache)
-        except Failure as error:
-            raise Unavailable(str(error)) from error
-        self.version = f"Postfix {self.files.version}"
+        run = subprocess.run([os.path.join(SERVERS, "fetch-servers"), self.settings.servers],
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, check=False)
+        words = run.stdout.decode("utf-8", "replace").splitlines() or ["fetch-servers failed"]
+        if run.returncode != 0:
+            raise Unavailable(words[-1])
+        environment = read_environment(self.settings.servers)
+        self.root, self.library_path = environment["POSTFIX"], environment["LD_LIBRARY_PATH"]
+        self.version = words[-1].split(",")[0]   # Postfix 3.7.11, Exim 4.96, ...
 
     def command(self, place):
-        owner, group = debian.postfix_accounts()
         folder = place.folder
         for name in ("etc", "spool", "data"):
             os.mkdir(os.path.join(folder, name))
         for name in ("pid", "private", "public"):
             os.mkdir(os.path.join(folder, "spool", name))
         for path in ("data", "spool/private", "spool/public"):
-            shutil.chown(os.path.join(folder, path), owner)
+            shutil.chown(os.path.join(folder, path), "mail")
         os.chmod(os.path.join(folder, "spool", "private"), 0o700)
         os.chmod(os.path.join(folder, "data"), 0o700)
-        words = dict(vars(place), files=self.files, owner=owner, group=group,
-                     processes=max(self.idle_sessions, 100) + 50)
+        words = dict(vars(place), root=self.root, processes=max(self.idle_sessions, 100) + 50)
         write(os.path.join(folder, "etc", "main.cf"), self.MAIN.format(**words))
         write(os.path.join(folder, "etc", "master.cf"), self.MASTER.format(**words))
-        environment = dict(os.environ, LD_LIBRARY_PATH=self.files.linker_path,
+        environment = dict(os.environ, LD_LIBRARY_PATH=self.library_path,
                            MAIL_CONFIG=os.path.join(folder, "etc"))
-        master = os.path.join(self.files.daemons, "master")
+        master = os.path.join(self.root, "usr/lib/postfix/sbin/master")
         return [master, "-c", os.path.join(folder, "etc"), "-d"], environment
 
     def last_words(self):
