@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/*
- * A hash map with linear probing; see map.h. Removal shifts the following
- * entries back, so there are no tombstones and a table never silts up.
- */
+/* A hash map with linear probing; see map.h. */
 #include "base/map.h"
 
 #include <string.h>
@@ -136,39 +133,6 @@ void *map_set(struct map *map, struct slice key, void *value)
     previous = entry->value;
     entry->value = value;
     return previous;
-}
-
-/* True when the entry in `slot`, whose home is `home`, may move back to `hole`. */
-static bool may_fill(size_t home, size_t slot, size_t hole)
-{
-    return hole <= slot ? home <= hole || home > slot : home <= hole && home > slot;
-}
-
-void *map_remove(struct map *map, struct slice key)
-{
-    size_t mask = map->slot_count - 1;
-    size_t hole;
-    void *value;
-
-    if (map->slot_count == 0)
-        return NULL;
-    hole = find_slot(map, key);
-    if (map->slots[hole] == NULL)
-        return NULL;
-    value = map->slots[hole]->value;
-    free_entry(map->slots[hole]);
-    map->slots[hole] = NULL;
-    map->count--;
-    for (size_t slot = (hole + 1) & mask; map->slots[slot] != NULL; slot = (slot + 1) & mask) {
-        size_t home = hash_key(map->slots[slot]->key) & mask;
-
-        if (may_fill(home, slot, hole)) {
-            map->slots[hole] = map->slots[slot];
-            map->slots[slot] = NULL;
-            hole = slot;
-        }
-    }
-    return value;
 }
 
 const struct map_entry *map_next(const struct map *map, size_t *position)

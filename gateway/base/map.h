@@ -2,6 +2,7 @@
 /*
  * A hash map from bytes to pointers. Keys are hashed with a secret of this
  * process (SipHash-1-3), so that nobody outside can choose keys that collide.
+ * Entries stay until the map goes.
  */
 #ifndef POSTERN_BASE_MAP_H
 #define POSTERN_BASE_MAP_H
@@ -35,8 +36,6 @@ void *map_find(const struct map *map, struct slice key);
  * that was there before, or NULL.
  */
 void *map_set(struct map *map, struct slice key, void *value);
-/* Takes the entry out and returns its value, or NULL. */
-void *map_remove(struct map *map, struct slice key);
 
 /*
  * Walks all entries in no particular order: start with *position = 0; NULL at

@@ -19,16 +19,6 @@ bool slice_equals_nocase(struct slice a, struct slice b)
     return a.length == b.length && slice_has_prefix_nocase(a, b);
 }
 
-int slice_compare(struct slice a, struct slice b)
-{
-    size_t shared = a.length < b.length ? a.length : b.length;
-    int order = shared > 0 ? memcmp(a.data, b.data, shared) : 0;
-
-    if (order != 0)
-        return order;
-    return (a.length > b.length) - (a.length < b.length);
-}
-
 bool slice_has_prefix(struct slice s, struct slice prefix)
 {
     return slice_equals(slice_until(s, prefix.length), prefix);
@@ -42,20 +32,6 @@ bool slice_has_prefix_nocase(struct slice s, struct slice prefix)
         if (ascii_lower(s.data[i]) != ascii_lower(prefix.data[i]))
             return false;
     return true;
-}
-
-bool slice_has_suffix_nocase(struct slice s, struct slice suffix)
-{
-    return s.length >= suffix.length &&
-           slice_equals_nocase(slice_from_offset(s, s.length - suffix.length), suffix);
-}
-
-bool slice_contains_nocase(struct slice s, struct slice part)
-{
-    for (size_t i = 0; i + part.length <= s.length; i++)
-        if (slice_has_prefix_nocase(slice_from_offset(s, i), part))
-            return true;
-    return false;
 }
 
 struct slice slice_from_offset(struct slice s, size_t start)

@@ -24,15 +24,11 @@ struct slice {
 /* The bytes of a C string; NULL gives the empty slice. */
 struct slice slice_from(const char *text);
 
-/* Byte for byte; the `nocase` forms take A to Z for a to z. Everything has and contains "". */
+/* Byte for byte; the `nocase` forms take A to Z for a to z. Everything begins with "". */
 bool slice_equals(struct slice a, struct slice b);
 bool slice_equals_nocase(struct slice a, struct slice b);
-/* Below, at or above 0, as memcmp with the shorter one first. */
-int slice_compare(struct slice a, struct slice b);
 bool slice_has_prefix(struct slice s, struct slice prefix);
 bool slice_has_prefix_nocase(struct slice s, struct slice prefix);
-bool slice_has_suffix_nocase(struct slice s, struct slice suffix);
-bool slice_contains_nocase(struct slice s, struct slice part);
 
 /* The part from `start` on, and the part before `end`; out of range is cut to fit. */
 struct slice slice_from_offset(struct slice s, size_t start);
@@ -61,7 +57,6 @@ static inline bool ascii_is_blank(char c) { return c == ' ' || c == '\t'; }
 /* Space to tilde. */
 static inline bool ascii_is_printable(char c) { return c >= ' ' && c <= '~'; }
 static inline char ascii_lower(char c) { return ascii_is_upper(c) ? (char)(c + ('a' - 'A')) : c; }
-static inline char ascii_upper(char c) { return ascii_is_lower(c) ? (char)(c - ('a' - 'A')) : c; }
 /* 0 to 15, or -1 when `c` is no hexadecimal digit. */
 static inline int ascii_hex_value(char c)
 {

@@ -130,16 +130,6 @@ void text_add_format(struct text *text, const char *format, ...)
     va_end(arguments);
 }
 
-void text_drop_front(struct text *text, size_t count)
-{
-    if (count > text->length)
-        count = text->length;
-    if (count == 0)
-        return;
-    memmove(text->data, text->data + count, text->length - count + 1);
-    text->length -= count;
-}
-
 struct slice text_slice(const struct text *text)
 {
     return (struct slice){ text->data, text->length };

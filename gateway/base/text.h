@@ -11,7 +11,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdint.h>
 
 #include "base/slice.h"
 
@@ -47,9 +46,6 @@ void text_add_format(struct text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void text_add_format_list(struct text *text, const char *format, va_list arguments)
     __attribute__((format(printf, 2, 0)));
-
-/* Drops the first `count` bytes (at most all of them). A cut text stays marked as cut. */
-void text_drop_front(struct text *text, size_t count);
 
 /* The bytes, borrowed until the text changes. */
 struct slice text_slice(const struct text *text);

@@ -6,7 +6,6 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-#include "base/crypto.h"
 #include "base/escape.h"
 #include "base/ip.h"
 #include "base/number.h"
@@ -95,25 +94,6 @@ static void try_numbers(struct slice input)
     text_clear(&out);
 }
 
-static void try_base64(struct slice input)
-{
-    struct text plain, encoded;
-
-    text_init(&plain, input.length * 2 + 4);
-    text_init(&encoded, input.length * 2 + 4);
-    if (crypto_parse_base64(input, &plain)) {
-        crypto_print_base64(&encoded, text_slice(&plain));
-        require(slice_equals(text_slice(&encoded), input));
-    }
-    text_reset(&plain);
-    text_reset(&encoded);
-    crypto_print_base64(&encoded, input);
-    require(crypto_parse_base64(text_slice(&encoded), &plain));
-    require(slice_equals(text_slice(&plain), input));
-    text_clear(&plain);
-    text_clear(&encoded);
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct slice input = { (const char *)data, size };
@@ -121,7 +101,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
     try_addresses(input);
     try_numbers(input);
-    try_base64(input);
     try_escape(escape_add_ascii, input, ceiling, false);
     try_escape(escape_add_logfmt, input, ceiling, false);
     try_escape(escape_add_json, input, ceiling, true);

@@ -69,8 +69,8 @@ static void require_true_end(struct slice input, size_t used)
 {
     size_t i = 0;
 
-    require(slice_has_suffix_nocase(slice_until(input, used), SLICE(".\r\n")));
-    require(used == 3 || slice_has_suffix_nocase(slice_until(input, used), SLICE("\r\n.\r\n")));
+    require(used >= 3 && memcmp(input.data + used - 3, ".\r\n", 3) == 0);
+    require(used == 3 || (used >= 5 && memcmp(input.data + used - 5, "\r\n", 2) == 0));
     require(used == 3 || !slice_has_prefix(input, SLICE(".\r\n")));
     for (; i + 5 < used; i++)
         require(memcmp(input.data + i, "\r\n.\r\n", 5) != 0);

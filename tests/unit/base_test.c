@@ -23,63 +23,55 @@ START_TEST(slice_comparison_follows_the_bytes)
     static const struct {
         struct slice a, b;
         bool equals, equals_nocase;
-        int order;
     } cases[] = {
-        { BYTES(""), BYTES(""), true, true, 0 },
-        { BYTES("a"), BYTES(""), false, false, 1 },
-        { BYTES("a"), BYTES("A"), false, true, 1 },
-        { BYTES("abc"), BYTES("abd"), false, false, -1 },
-        { BYTES("ab"), BYTES("abc"), false, false, -1 },
-        { BYTES("a\0b"), BYTES("a\0c"), false, false, -1 },
-        { BYTES("\xff"), BYTES("a"), false, false, 1 },
+        { BYTES(""), BYTES(""), true, true },
+        { BYTES("a"), BYTES(""), false, false },
+        { BYTES("a"), BYTES("A"), false, true },
+        { BYTES("abc"), BYTES("abd"), false, false },
+        { BYTES("ab"), BYTES("abc"), false, false },
+        { BYTES("a\0b"), BYTES("a\0c"), false, false },
+        { BYTES("\xff"), BYTES("a"), false, false },
         /* 32 apart, yet no letters of ASCII */
-        { BYTES("[@"), BYTES("{`"), false, false, -1 },
-        { BYTES("\xc3\x84"), BYTES("\xc3\xa4"), false, false, -1 },
-        { BYTES("x-Y-9"), BYTES("X-y-9"), false, true, 1 },
+        { BYTES("[@"), BYTES("{`"), false, false },
+        { BYTES("\xc3\x84"), BYTES("\xc3\xa4"), false, false },
+        { BYTES("x-Y-9"), BYTES("X-y-9"), false, true },
     };
 
     for (size_t i = 0; i < COUNT(cases); i++) {
-        int order = slice_compare(cases[i].a, cases[i].b);
-        int back = slice_compare(cases[i].b, cases[i].a);
-
         ck_assert_msg(slice_equals(cases[i].a, cases[i].b) == cases[i].equals, "case %zu", i);
         ck_assert_msg(slice_equals_nocase(cases[i].a, cases[i].b) == cases[i].equals_nocase,
                       "case %zu without case", i);
-        ck_assert_msg((order > 0) - (order < 0) == cases[i].order, "case %zu: order %d, want %d", i,
-                      order, cases[i].order);
-        ck_assert_msg((back > 0) - (back < 0) == -cases[i].order, "case %zu: turned round", i);
+        ck_assert_msg(slice_equals(cases[i].b, cases[i].a) == cases[i].equals &&
+                      slice_equals_nocase(cases[i].b, cases[i].a) == cases[i].equals_nocase,
+                      "case %zu: turned round", i);
     }
     ck_assert(slice_equals(SLICE_EMPTY, SLICE("")));
 }
 END_TEST
 
-START_TEST(slice_prefix_suffix_and_part_are_found)
+START_TEST(slice_prefixes_are_found)
 {
     static const struct {
-        struct slice s, part;
-        bool prefix, prefix_nocase, suffix_nocase, contains_nocase;
+        struct slice s, prefix;
+        bool is_one, is_one_nocase;
     } cases[] = {
-        { BYTES("Mail From:"), BYTES("Mail"), true, true, false, true },
-        { BYTES("Mail From:"), BYTES("mAIL"), false, true, false, true },
-        { BYTES("Mail From:"), BYTES("FROM:"), false, false, true, true },
-        { BYTES("Mail From:"), BYTES("l f"), false, false, false, true },
-        { BYTES("Mail From:"), BYTES("from;"), false, false, false, false },
-        { BYTES("ab"), BYTES("abc"), false, false, false, false },
-        { BYTES("aab"), BYTES("ab"), false, false, true, true },
-        { BYTES("ab"), BYTES(""), true, true, true, true },
-        { BYTES(""), BYTES(""), true, true, true, true },
-        { BYTES(""), BYTES("a"), false, false, false, false },
+        { BYTES("Mail From:"), BYTES("Mail"), true, true },
+        { BYTES("Mail From:"), BYTES("mAIL"), false, true },
+        { BYTES("Mail From:"), BYTES("From:"), false, false },
+        { BYTES("ab"), BYTES("ab"), true, true },
+        { BYTES("ab"), BYTES("abc"), false, false },
+        { BYTES("ab"), BYTES(""), true, true },
+        { BYTES(""), BYTES(""), true, true },
+        { BYTES(""), BYTES("a"), false, false },
     };
 
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct slice s = cases[i].s;
-        struct slice part = cases[i].part;
+        struct slice prefix = cases[i].prefix;
 
-        ck_assert_msg(slice_has_prefix(s, part) == cases[i].prefix, "prefix %zu", i);
-        ck_assert_msg(slice_has_prefix_nocase(s, part) == cases[i].prefix_nocase,
-                      "prefix without case %zu", i);
-        ck_assert_msg(slice_has_suffix_nocase(s, part) == cases[i].suffix_nocase, "suffix %zu", i);
-        ck_assert_msg(slice_contains_nocase(s, part) == cases[i].contains_nocase, "part %zu", i);
+        ck_assert_msg(slice_has_prefix(s, prefix) == cases[i].is_one, "case %zu", i);
+        ck_assert_msg(slice_has_prefix_nocase(s, prefix) == cases[i].is_one_nocase,
+                      "case %zu without case", i);
     }
 }
 END_TEST
@@ -176,7 +168,6 @@ START_TEST(ascii_classes_hold_for_every_byte)
         ck_assert_msg(ascii_is_blank(c) == (i == 32 || i == 9), "blank %d", i);
         ck_assert_msg(ascii_is_printable(c) == (i >= 32 && i <= 126), "printable %d", i);
         ck_assert_msg(ascii_lower(c) == (char)(upper ? i + 32 : i), "lower of %d", i);
-        ck_assert_msg(ascii_upper(c) == (char)(lower ? i - 32 : i), "upper of %d", i);
     }
     for (int i = 0; i < 256; i++) {
         static const char digits[] = "0123456789abcdef0123456789ABCDEF";
@@ -197,7 +188,6 @@ START_TEST(text_is_empty_before_and_after)
     text_init(&text, 10);
     ck_assert_str_eq(text_string(&text), "");
     ck_assert_uint_eq(text_slice(&text).length, 0);
-    text_drop_front(&text, 5);
     text_reset(&text);
     text_add(&text, SLICE_EMPTY);
     ck_assert_str_eq(text_string(&text), "");
@@ -295,29 +285,9 @@ START_TEST(text_format_prints_past_any_small_buffer)
     text_add_format(&text, "%d %s %.*s", -5, long_string, SLICE_ARGS(SLICE("ab")));
     ck_assert_uint_eq(text.length, 3 + 4999 + 3);
     ck_assert(slice_has_prefix(text_slice(&text), SLICE("-5 xxx")));
-    ck_assert(slice_has_suffix_nocase(text_slice(&text), SLICE("xxx ab")));
+    ck_assert(unit_ends_with(&text, SLICE("xxx ab")));
     text_add_format(&text, "%s", "");
     ck_assert_uint_eq(text.length, 3 + 4999 + 3);
-    text_clear(&text);
-}
-END_TEST
-
-START_TEST(text_drop_front_moves_the_rest_up)
-{
-    struct text text;
-
-    text_init(&text, 6);
-    text_add_string(&text, "abcdefg");
-    ck_assert(text.is_cut);
-    text_drop_front(&text, 0);
-    unit_expect_text("nothing dropped", &text, SLICE("abcdef"));
-    text_drop_front(&text, 2);
-    unit_expect_text("two dropped", &text, SLICE("cdef"));
-    text_drop_front(&text, 9);
-    unit_expect_text("all dropped", &text, SLICE(""));
-    ck_assert_msg(text.is_cut, "what did not fit is still missing");
-    text_add_string(&text, "xyz");
-    unit_expect_text("used again", &text, SLICE("xyz"));
     text_clear(&text);
 }
 END_TEST
@@ -330,7 +300,7 @@ static Suite *bytes_suite(void)
 
     tcase_add_test(slice, slice_from_takes_a_string_or_nothing);
     tcase_add_test(slice, slice_comparison_follows_the_bytes);
-    tcase_add_test(slice, slice_prefix_suffix_and_part_are_found);
+    tcase_add_test(slice, slice_prefixes_are_found);
     tcase_add_test(slice, slice_cuts_fit_whatever_is_asked);
     tcase_add_test(slice, slice_bytes_are_found_from_both_ends);
     tcase_add_test(slice, slice_trim_takes_space_from_the_ends_only);
@@ -342,7 +312,6 @@ static Suite *bytes_suite(void)
     tcase_add_test(text, text_without_a_practical_ceiling_is_still_safe);
     tcase_add_test(text, text_adds_whole_or_nothing_on_request);
     tcase_add_test(text, text_format_prints_past_any_small_buffer);
-    tcase_add_test(text, text_drop_front_moves_the_rest_up);
     suite_add_tcase(suite, slice);
     suite_add_tcase(suite, text);
     return suite;

@@ -272,7 +272,7 @@ static void feed_server(struct server *server, struct text *input)
         event = server_dialogue_feed(&server->dialogue, text_slice(input), &used, &server->out);
         /* Content lies in the input. */
         on_server_event(server, event);
-        text_drop_front(input, used);
+        unit_drop_front(input, used);
     } while (event != SERVER_EVENT_NEED_INPUT);
 }
 

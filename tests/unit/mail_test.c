@@ -289,7 +289,7 @@ START_TEST(a_long_reply_loses_text_and_never_its_reason)
         text_reset(&out);
         reply_print(&out, &reply, "06b3-1");
         ck_assert_uint_eq(out.length, whole < REPLY_MAX_BYTES ? whole : REPLY_MAX_BYTES);
-        ck_assert(slice_has_suffix_nocase(text_slice(&out), SLICE("t (relay.denied 06b3-1)\r\n")));
+        ck_assert(unit_ends_with(&out, SLICE("t (relay.denied 06b3-1)\r\n")));
         free(text);
     }
     for (size_t length = 0; length < 300; length++) {
@@ -303,7 +303,7 @@ START_TEST(a_long_reply_loses_text_and_never_its_reason)
         text_add_string(&tail, length > 0 ? " " : "");
         text_add(&tail, slice_until(slice_from(reference), 64));
         text_add_string(&tail, ")\r\n");
-        ck_assert_msg(slice_has_suffix_nocase(text_slice(&out), text_slice(&tail)),
+        ck_assert_msg(unit_ends_with(&out, text_slice(&tail)),
                       "reason of %zu bytes: %s", length, text_string(&out));
     }
     text_clear(&out);
@@ -323,7 +323,7 @@ START_TEST(a_cut_reply_does_not_end_in_a_blank)
     text[REPLY_MAX_BYTES - strlen("550 5.7.1  (x)\r\n") - 1] = ' ';
     reply_print(&out, &reply, "");
     ck_assert_uint_eq(out.length, REPLY_MAX_BYTES - 1);
-    ck_assert(slice_has_suffix_nocase(text_slice(&out), SLICE("tt (x)\r\n")));
+    ck_assert(unit_ends_with(&out, SLICE("tt (x)\r\n")));
     text_clear(&out);
     free(text);
 }

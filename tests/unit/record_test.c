@@ -327,7 +327,7 @@ START_TEST(a_value_cannot_pretend_to_be_another_key)
             text_init(&out, TEXT_MAX_LENGTH);
             record_print(&out, &record, &style);
             expect_harmless(&out, want);
-            ck_assert_msg(slice_contains_nocase(text_slice(&out), slice_from(want)),
+            ck_assert_msg(strstr(text_string(&out), want) != NULL,
                           "got %s, want %s in it", text_string(&out), want);
             text_clear(&out);
         }

@@ -212,7 +212,7 @@ static inline void player_send(struct player *player, struct slice bytes)
                           !server_dialogue_has_work(&player->dialogue),
                       "it waits for input and has work without");
         on_event(player, event);
-        text_drop_front(&player->input, consumed);
+        unit_drop_front(&player->input, consumed);
         ck_assert_msg(++steps < 100000, "the dialogue does not come to rest");
     } while (event != SERVER_EVENT_NEED_INPUT && event != SERVER_EVENT_CLOSE);
 }

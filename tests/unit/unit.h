@@ -21,6 +21,23 @@ static inline void unit_expect_text(const char *what, const struct text *got, st
     ck_assert_msg(text_string(got)[got->length] == '\0', "%s: no NUL behind the bytes", what);
 }
 
+static inline bool unit_ends_with(const struct text *text, struct slice end)
+{
+    return text->length >= end.length &&
+           slice_equals(slice_from_offset(text_slice(text), text->length - end.length), end);
+}
+
+/* What a dialogue has used up is gone from its input. */
+static inline void unit_drop_front(struct text *text, size_t count)
+{
+    struct text rest;
+
+    text_init(&rest, text->max_length);
+    text_add(&rest, slice_from_offset(text_slice(text), count));
+    text_clear(text);
+    *text = rest;
+}
+
 /* Runs the suite and frees it; gives the exit status of the program. */
 static inline int unit_run(Suite *suite)
 {
