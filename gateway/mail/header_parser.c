@@ -164,11 +164,6 @@ size_t header_parser_memory_bytes(const struct header_parser *parser)
     return parser->text.capacity + parser->field_capacity * sizeof *parser->fields;
 }
 
-size_t header_parser_body_offset(const struct header_parser *parser)
-{
-    return parser->length + (parser->end == HEADER_END_EMPTY_LINE ? 2 : 0);
-}
-
 struct slice header_parser_name(const struct header_parser *parser,
                                 const struct header_field *field)
 {

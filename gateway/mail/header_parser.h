@@ -87,9 +87,6 @@ static inline bool header_parser_is_over(const struct header_parser *parser)
 /* Memory that it holds, for budgets; it grows by doubling. */
 size_t header_parser_memory_bytes(const struct header_parser *parser);
 
-/* Where the body begins, when the section is over: behind the empty line if there is one. */
-size_t header_parser_body_offset(const struct header_parser *parser);
-
 /* Borrowed until the parser changes. */
 struct slice header_parser_name(const struct header_parser *parser,
                                 const struct header_field *field);

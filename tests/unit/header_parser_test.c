@@ -117,6 +117,7 @@ static void expect_whole_fields(const struct header_parser *parser, struct slice
 
 static void expect_case(size_t i, const struct header_parser *parser, const char *how)
 {
+    size_t body = parser->length + (parser->end == HEADER_END_EMPTY_LINE ? 2 : 0);
     struct text got;
 
     text_init(&got, 4096);
@@ -124,8 +125,7 @@ static void expect_case(size_t i, const struct header_parser *parser, const char
     unit_expect_text(how, &got, slice_from(cases[i].fields));
     ck_assert_msg(parser->end == cases[i].end, "case %zu, %s: ended by %d, want %d", i, how,
                   parser->end, cases[i].end);
-    ck_assert_msg(header_parser_body_offset(parser) == cases[i].body,
-                  "case %zu, %s: body at %zu, want %zu", i, how, header_parser_body_offset(parser),
+    ck_assert_msg(body == cases[i].body, "case %zu, %s: body at %zu, want %zu", i, how, body,
                   cases[i].body);
     ck_assert(header_parser_is_over(parser));
     expect_whole_fields(parser, cases[i].input);
