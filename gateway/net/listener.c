@@ -23,23 +23,16 @@ struct listener {
     /* State. */
     struct loop_watch *watch;
     struct loop_timer rest;   /* set while the system is out of descriptors or memory */
-    bool is_paused;           /* by the owner */
     bool is_short;            /* the last accept failed for want of something: logged already */
     bool is_calling;          /* on_ready runs: it frees us, should the owner want it */
     bool is_gone;             /* the owner has freed us */
 };
 
-static void update_watch(struct listener *listener)
-{
-    if (listener->is_paused || loop_timer_is_set(&listener->rest))
-        loop_watch_pause(listener->watch);
-    else
-        loop_watch_resume(listener->watch);
-}
-
 static void on_rested(void *owner)
 {
-    update_watch(owner);
+    struct listener *listener = owner;
+
+    loop_watch_resume(listener->watch);
 }
 
 /* What accept(2) says that concerns one connection alone, which is then lost anyway. */
@@ -71,7 +64,7 @@ static void rest(struct listener *listener, int error)
                     strerror(error), REST_MS);
     listener->is_short = true;
     loop_timer_start(&listener->rest, REST_MS);
-    update_watch(listener);
+    loop_watch_pause(listener->watch);
 }
 
 /* False when there is nothing more to accept, or nobody who wants it. */
@@ -96,7 +89,7 @@ static bool accept_one(struct listener *listener)
     if (!ip_endpoint_from_sockaddr((const struct sockaddr *)&address, &peer))
         peer = (struct ip_endpoint){ 0 };
     listener->on_accept(listener->owner, fd, &peer);
-    return !listener->is_gone && !listener->is_paused;
+    return !listener->is_gone;
 }
 
 static void on_ready(void *owner)
@@ -145,18 +138,6 @@ void listener_free(struct listener **handle)
     listener->is_gone = true;
     if (!listener->is_calling)
         mem_free(listener);
-}
-
-void listener_pause(struct listener *listener)
-{
-    listener->is_paused = true;
-    update_watch(listener);
-}
-
-void listener_resume(struct listener *listener)
-{
-    listener->is_paused = false;
-    update_watch(listener);
 }
 
 /* The socket, or -1 with errno set. */

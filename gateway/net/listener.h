@@ -23,8 +23,6 @@ typedef void (*listener_accept_fn)(void *owner, int take_fd, const struct ip_end
  */
 struct listener *listener_new(struct loop *loop, int fd, listener_accept_fn on_accept, void *owner);
 void listener_free(struct listener **listener);
-void listener_pause(struct listener *listener);
-void listener_resume(struct listener *listener);
 
 /*
  * A bound and listening TCP socket: non-blocking, close-on-exec, SO_REUSEADDR,

@@ -483,11 +483,6 @@ void spill_free(struct spill **handle)
         free_spill(spill);
 }
 
-uint64_t spill_disk_bytes(const struct spill *spill)
-{
-    return spill->disk.used_bytes;
-}
-
 struct spill_job *spill_write_start(struct spill *spill, struct spool *spool, spill_done_fn done,
                                     void *owner)
 {

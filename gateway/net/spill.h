@@ -33,8 +33,6 @@ struct spill *spill_new(struct loop *loop, int folder_fd, uint64_t max_disk_byte
  * handle that is still out may not be used. Spools may keep their files.
  */
 void spill_free(struct spill **spill);
-/* Bytes that the files of all spools take. */
-uint64_t spill_disk_bytes(const struct spill *spill);
 
 /* A handle ends with its `done`. */
 struct spill_job;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* net/listener: accepting, pausing, running out of descriptors, binding. */
+/* net/listener: accepting, running out of descriptors, binding. */
 #include "net/listener.h"
 
 #include <netinet/in.h>
@@ -29,7 +29,6 @@ struct acceptor {
     size_t count;
     size_t wanted;
     bool frees;
-    bool pauses;
 };
 
 static void on_accept(void *owner, int take_fd, const struct ip_endpoint *peer)
@@ -40,8 +39,6 @@ static void on_accept(void *owner, int take_fd, const struct ip_endpoint *peer)
     acceptor->peers[acceptor->count++] = *peer;
     if (acceptor->frees)
         listener_free(&acceptor->listener);
-    if (acceptor->pauses)
-        listener_pause(acceptor->listener);
 }
 
 static bool has_accepted(void *owner)
@@ -122,9 +119,9 @@ START_TEST(a_listener_takes_all_at_most_sixteen_a_turn)
 }
 END_TEST
 
-START_TEST(a_listener_may_be_paused_or_freed_by_the_one_it_calls)
+START_TEST(a_listener_may_be_freed_by_the_one_it_calls)
 {
-    struct acceptor acceptor = { .pauses = true, .wanted = 1 };
+    struct acceptor acceptor = { .frees = true, .wanted = 1 };
     struct ip_endpoint bound;
     int fd = listen_on("127.0.0.1:0", &bound);
     int clients[4];
@@ -135,16 +132,6 @@ START_TEST(a_listener_may_be_paused_or_freed_by_the_one_it_calls)
     net_run_until(loop, "the first", has_accepted, &acceptor);
     net_run_for(loop, 5);
     ck_assert_uint_eq(acceptor.count, 1);
-    acceptor.wanted = 2;
-    listener_resume(acceptor.listener);
-    net_run_until(loop, "the second", has_accepted, &acceptor);
-    acceptor.pauses = false;
-    acceptor.frees = true;
-    acceptor.wanted = 3;
-    listener_resume(acceptor.listener);
-    net_run_until(loop, "the third", has_accepted, &acceptor);
-    net_run_for(loop, 5);
-    ck_assert_uint_eq(acceptor.count, 3);
     ck_assert_ptr_null(acceptor.listener);
     close_all(&acceptor, clients, COUNT(clients));
     close(fd);
@@ -236,7 +223,7 @@ int main(void)
 
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, a_listener_takes_all_at_most_sixteen_a_turn);
-    tcase_add_test(tests, a_listener_may_be_paused_or_freed_by_the_one_it_calls);
+    tcase_add_test(tests, a_listener_may_be_freed_by_the_one_it_calls);
     tcase_add_test(tests, out_of_descriptors_a_listener_rests_and_loses_nobody);
     tcase_add_test(tests,
                    one_address_can_be_bound_several_times_and_a_foreign_one_gives_a_sentence);
