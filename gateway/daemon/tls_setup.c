@@ -53,7 +53,8 @@ struct tls_server *tls_setup_server(const struct config *config, size_t listener
     return server;
 }
 
-const char *tls_setup_ca_path(const struct config_backend *backend)
+/* The file that a backend's certificate is checked against; NULL when it is not checked. */
+static const char *find_ca_path(const struct config_backend *backend)
 {
     if (backend->tls != BACKEND_TLS_VERIFIED)
         return NULL;
@@ -68,7 +69,7 @@ bool tls_setup_has_client(const struct config_backend *backend)
 struct tls_client *tls_setup_client(const struct config_backend *backend, struct sources *secrets,
                                     struct text *problem)
 {
-    const char *ca_path = tls_setup_ca_path(backend);
+    const char *ca_path = find_ca_path(backend);
     struct slice ca_pem = SLICE_EMPTY;
 
     if (ca_path != NULL && !read_secret(secrets, ca_path, &ca_pem, problem))

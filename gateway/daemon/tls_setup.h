@@ -29,8 +29,6 @@ struct tls_server *tls_setup_server(const struct config *config, size_t listener
                                     struct sources *secrets, const struct tls_ticket_keys *keys,
                                     struct text *problem) __attribute__((warn_unused_result));
 
-/* The file that a backend's certificate is checked against; NULL when it is not checked. */
-const char *tls_setup_ca_path(const struct config_backend *backend);
 /* Does the block ask for TLS at all? */
 bool tls_setup_has_client(const struct config_backend *backend);
 /* The context towards such a backend; likewise. */

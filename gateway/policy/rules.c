@@ -342,8 +342,8 @@ static enum truth value_evaluate(const struct term *term, const struct term_valu
     return TERM_FALSE;
 }
 
-enum truth term_evaluate(const struct term *term, const struct facts *facts,
-                         const struct effective_policy *policy)
+static enum truth term_evaluate(const struct term *term, const struct facts *facts,
+                                const struct effective_policy *policy)
 {
     enum truth best = TERM_FALSE;
     bool grows = term->word->id == TERM_SIZE || term->word->id == TERM_RECIPIENTS;

@@ -51,10 +51,10 @@ struct term {
 
 void term_clear(struct term *term);
 
-/* `policy` says which domains are the recipient's own. */
-enum truth term_evaluate(const struct term *term, const struct facts *facts,
-                         const struct effective_policy *policy);
-/* All terms and no exception. A rule without terms (`otherwise`) is true. */
+/*
+ * All terms and no exception. A rule without terms (`otherwise`) is true. `policy` says which
+ * domains are the recipient's own.
+ */
 enum truth rule_evaluate(const struct rule *rule, const struct facts *facts,
                          const struct effective_policy *policy);
 
