@@ -178,6 +178,7 @@ class Gateway:
         self.config_path = os.path.join(self.folder, "postern.conf")
         self.process = None
         self.program = POSTERND
+        self.prefix = []  # a command that becomes posternd
         self.environment = dict(os.environ)
         self.spool = os.path.join(self.folder, "spool")
         os.mkdir(self.spool)
@@ -238,9 +239,9 @@ domain example.org {{ backend legacy; policy open; }}
     def start(self, stderr=None, preexec=None, pass_fds=(), wait=True):
         own = None if stderr is not None else open(self.log_path, "ab")
         self.process = subprocess.Popen(
-            [self.program, "-c", self.config_path], stdin=subprocess.DEVNULL, cwd=self.folder,
-            stdout=subprocess.DEVNULL, stderr=stderr if own is None else own, env=self.environment,
-            preexec_fn=preexec, pass_fds=pass_fds)
+            [*self.prefix, self.program, "-c", self.config_path], stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=stderr if own is None else own, cwd=self.folder,
+            env=self.environment, preexec_fn=preexec, pass_fds=pass_fds)
         if own is not None:
             own.close()
         if wait:
