@@ -112,8 +112,8 @@ class Backend:
 class Client:
     """An SMTP client of few words."""
 
-    def __init__(self, port, timeout=PATIENCE):
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=timeout)
+    def __init__(self, port, host="127.0.0.1"):
+        self.socket = socket.create_connection((host, port), PATIENCE)
         self.stream = self.socket.makefile("rwb")
 
     def read(self):
@@ -159,8 +159,8 @@ class Client:
         self.socket.close()
 
 
-def send(port, subject="test"):
-    client = Client(port)
+def send(port, subject="test", host="127.0.0.1"):
+    client = Client(port, host)
     try:
         return client.send(subject)
     finally:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Starting and ending: options, refusals, privileges, sockets and signs from outside."""
+"""Starting and ending: options, refusals, privileges, signals, limits."""
 import contextlib
 import ctypes
 import os
@@ -9,7 +9,6 @@ import resource
 import shutil
 import signal
 import socket
-import subprocess
 import time
 
 from gateway import POSTERND, Client, Failure, GatewayTests, PATIENCE, Skip, expect, send
@@ -150,64 +149,6 @@ class StartTests(GatewayTests):
         self.gateway.wait_log(r"event=stopping ")
         expect(self.gateway.stop() == 0, "the exit status is not 0")
         client.close()
-
-    def test_the_service_manager_is_told(self):
-        path = os.path.join(self.gateway.folder, "notify")
-        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-            manager.bind(path)
-            manager.settimeout(PATIENCE)
-            self.gateway.environment["NOTIFY_SOCKET"] = path
-            self.gateway.start()
-            ready = manager.recv(4096).decode()
-            expect("READY=1" in ready and f"MAINPID={self.gateway.process.pid}" in ready
-                   and "STATUS=serving, generation 1, 2 workers" in ready, f"got {ready}")
-            self.gateway.signal(signal.SIGHUP)
-            reloading = manager.recv(4096).decode()
-            expect(re.search(r"RELOADING=1\nMONOTONIC_USEC=\d+", reloading), f"got {reloading}")
-            expect("READY=1" in manager.recv(4096).decode(), "not ready after the reload")
-            self.gateway.write_config(more="nonsense 1;")
-            self.gateway.wait_log(r"event=reloaded ")
-            self.gateway.signal(signal.SIGHUP)
-            texts = [manager.recv(4096).decode(), manager.recv(4096).decode()]
-            expect("RELOADING=1" in texts[0] and "READY=1" in texts[1], f"got {texts}")
-            self.gateway.signal(signal.SIGTERM)
-            expect("STOPPING=1" in manager.recv(4096).decode(), "not told of the end")
-            expect(self.gateway.process.wait(PATIENCE) == 0, "no clean end")
-
-    def start_with_sockets(self, sockets, names):
-        """As a service manager hands them over: from descriptor 3 on. A shell says our pid."""
-        high = [os.dup2(sock.fileno(), 100 + number) for number, sock in enumerate(sockets)]
-        places = " ".join(f"{3 + number}<&{fd}" for number, fd in enumerate(high))
-        self.gateway.environment.update(LISTEN_FDS=str(len(high)), LISTEN_FDNAMES=names)
-        with open(self.gateway.log_path, "ab") as log:
-            self.gateway.process = subprocess.Popen(
-                ["bash", "-c", f'LISTEN_PID=$$ exec "$0" "$@" {places}', self.gateway.program,
-                 "-c", self.gateway.config_path],
-                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log,
-                env=self.gateway.environment, pass_fds=high, cwd=self.gateway.folder)
-        for fd in high:
-            os.close(fd)
-
-    def test_sockets_of_the_service_manager_are_used_by_all_workers(self):
-        with socket.create_server(("127.0.0.1", 0), backlog=64) as given, \
-                socket.create_server(("127.0.0.1", 0)) as unused:
-            port = given.getsockname()[1]
-            self.gateway.write_config(listen="listen socket smtp;")
-            self.start_with_sockets([unused, given], "other:smtp")
-            self.gateway.wait_log(r"event=started ")
-            ready = rf"event=ready .*listener=inbound address=127\.0\.0\.1:{port}$"
-            expect(self.gateway.find(ready), "no ready line for it")
-            expect(send(port)[0] == 250, "no mail goes through")
-            os.kill(self.gateway.children("posternd: worker")[0], signal.SIGKILL)
-            expect(send(port)[0] == 250, "no mail goes through beside a dead worker")
-            self.gateway.signal(signal.SIGHUP)
-            self.gateway.wait_log(r"event=reloaded ")
-            expect(send(port)[0] == 250, "no mail goes through after a reload")
-
-    def test_a_socket_that_was_not_given_stops_the_start(self):
-        self.gateway.write_config(listen="listen socket smtp;")
-        got = self.gateway.check("-c", self.gateway.config_path)
-        expect(got.returncode == 2 and 'wants the socket "smtp"' in got.stderr, f"got {got}")
 
     def test_children_have_only_their_own_descriptors(self):
         with open("/dev/null", "rb") as stray:
