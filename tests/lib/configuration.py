@@ -7,6 +7,8 @@ of a policy go before its `otherwise`; `drop HEAD;` takes a block out.
 """
 import re
 
+from texts import fill_known
+
 COMMON = """
 hostname mx.example.org;
 workers 1;
@@ -96,11 +98,11 @@ def merge(common, changes):
     common.sort(key=lambda one: one.words[0] == LAST)
 
 
-def make(changes, fill, user):
-    """The text of the whole file. `fill` turns {port NAME} and {folder} into what they are now."""
-    statements = parse(fill(COMMON))
-    statements.append(Statement(["spool-folder", fill("{folder}/spool")]))
+def make(changes, places, user):
+    """The text of the whole file. `places` has what {port NAME} and {folder} are now."""
+    statements = parse(fill_known(COMMON, places))
+    statements.append(Statement(["spool-folder", fill_known("{folder}/spool", places)]))
     if user:
         statements.append(Statement(["user", user]))
-    merge(statements, parse(fill(changes)))
+    merge(statements, parse(fill_known(changes, places)))
     return "".join(statement.text() for statement in statements)

@@ -2,19 +2,17 @@
 """A running posternd: started from a text of configuration, and its log as it grows."""
 import json
 import os
-import pwd
 import re
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 
+import programs
 from client import SLOWNESS, WAIT_S
 
 PAIR = re.compile(r'([a-z_0-9]+)=("(?:[^"\\]|\\.)*"|[^ ]*)')
 ESCAPE = re.compile(r"\\(x[0-9a-f]{2}|.)")
-USER = "nobody"
 # For lists and recipients in a configuration, beside the certificates.
 FILES = {
     "partners": "# our partners\npartner.example\n.group.example   # and their group\n",
@@ -141,13 +139,8 @@ class Gateway:
 
 
 def make_folder(certificates):
-    """A folder that posternd can live in: certificates, files, and a spool of its user."""
-    folder = tempfile.mkdtemp(prefix="postern-test-")
-    os.chmod(folder, 0o755)
-    spool = os.path.join(folder, "spool")
-    os.mkdir(spool, 0o700)
-    if user() is not None:
-        os.chown(spool, pwd.getpwnam(USER).pw_uid, -1)
+    """As that of programs.py, with certificates and files."""
+    folder = programs.make_folder()
     for name in os.listdir(certificates.folder):
         if name.endswith((".pem", ".key")):
             shutil.copy(os.path.join(certificates.folder, name), folder)
@@ -155,8 +148,3 @@ def make_folder(certificates):
         with open(os.path.join(folder, name), "w", encoding="ascii") as file:
             file.write(text)
     return folder
-
-
-def user():
-    """Whom posternd becomes; None where it stays who started it."""
-    return USER if os.geteuid() == 0 else None

@@ -14,7 +14,7 @@ from backend import Backend, Script  # noqa: E402
 from casefile import File, Line  # noqa: E402
 from gateway import parse_log_line  # noqa: E402
 from player import Player, fits, parse_expected  # noqa: E402
-from texts import Mistake, fill_known, to_bytes, to_regex  # noqa: E402
+from texts import Mistake, to_bytes, to_regex  # noqa: E402
 
 GREETING = "    S: 220 backend.internal ESMTP *\n"
 
@@ -76,8 +76,7 @@ class ConfigurationTest(unittest.TestCase):
     def make(self, changes):
         """As one line."""
         places = {"folder": "/f", "port legacy": "25"}
-        return re.sub(r"\s+", " ", configuration.make(
-            changes, lambda text: fill_known(text, places), "nobody"))
+        return re.sub(r"\s+", " ", configuration.make(changes, places, "nobody"))
 
     def test_settings_replace_and_blocks_merge(self):
         """A rule goes before otherwise, certificates are added, drop drops."""

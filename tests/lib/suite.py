@@ -19,8 +19,9 @@ import configuration
 from backend import Backend, Script
 from casefile import File
 from client import SLOWNESS, Unexpected
-from gateway import CannotStart, Gateway, make_folder, user
+from gateway import CannotStart, Gateway, make_folder
 from player import Player
+from programs import user
 from texts import Mistake, fill_in, fill_known
 
 SETTINGS_OF_BACKEND = ("offers ", "down", "tls implicit", "others-certificate",
@@ -109,8 +110,7 @@ class Group:
         places = {f"port {name}": backend.port for name, backend in self.backends.items()}
         places["folder"] = self.folder
         return configuration.make(first.case.text("config") + "\n" + more,
-                                  lambda text: fill_known(text, {**places, **first.values}),
-                                  user())
+                                  {**places, **first.values}, user())
 
     def await_learning(self, backend):
         """The gateway asks each backend once what it can do; the case begins after that."""

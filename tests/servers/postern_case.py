@@ -9,14 +9,9 @@ import unittest
 
 import configuration
 from certificates import Certificates
-from gateway import Gateway, make_folder, user
+from gateway import Gateway, make_folder
 from mail_servers import read_environment
-from suite import fill_known
-
-HERE = os.path.dirname(os.path.abspath(__file__))
-BUILD = os.environ.get("POSTERN_BUILDDIR") or os.path.dirname(os.path.dirname(HERE))
-POSTERND = os.environ.get("POSTERND") or os.path.join(os.path.abspath(BUILD), "posternd")
-IS_STRICT = os.environ.get("CI") == "true" or os.environ.get("POSTERN_REQUIRE_ALL") == "1"
+from programs import IS_STRICT, POSTERND, user
 
 
 def require(condition, what):
@@ -63,8 +58,7 @@ class PosternCase(unittest.TestCase):
         gateway = Gateway(POSTERND, make_folder(self.certificates))
         self.addCleanup(shutil.rmtree, gateway.folder, True)
         places = {"folder": gateway.folder, "port legacy": backend_port}
-        gateway.write_configuration(configuration.make(
-            changes, lambda text: fill_known(text, places), user()))
+        gateway.write_configuration(configuration.make(changes, places, user()))
         self.addCleanup(self.stop_gateway, gateway)
         gateway.start()
         return gateway

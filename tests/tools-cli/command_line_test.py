@@ -2,7 +2,8 @@
 """postern itself: its commands, their help, and how it complains."""
 import subprocess
 
-from harness import POSTERN, CommandTest, postern
+from harness import CommandTest, postern
+from programs import POSTERN
 
 COMMANDS = ("check", "effective", "send", "sink")
 

@@ -12,9 +12,9 @@ import tempfile
 import threading
 import unittest
 
+from programs import POSTERN
+
 HERE = os.path.dirname(os.path.abspath(__file__))
-BUILD = os.environ.get("POSTERN_BUILDDIR") or os.path.join(HERE, "..", "..")
-POSTERN = os.environ.get("POSTERN") or os.path.join(BUILD, "postern")
 WAIT_S = 20
 
 

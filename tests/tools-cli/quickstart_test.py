@@ -7,7 +7,8 @@ import signal
 import subprocess
 import unittest
 
-from harness import BUILD, HERE, WAIT_S, CommandTest, postern
+from harness import HERE, WAIT_S, CommandTest, postern
+from programs import BUILD
 
 QUICKSTART = os.path.join(HERE, "..", "..", "contrib", "quickstart")
 
@@ -19,7 +20,7 @@ class QuickstartTest(CommandTest):
     def start(self, *options):
         """The script, in a process group of its own as a shell would give it."""
         process = subprocess.Popen(
-            [QUICKSTART, "--build", os.path.abspath(BUILD), *options], text=True,
+            [QUICKSTART, "--build", BUILD, *options], text=True,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
             env={**os.environ, "TMPDIR": self.folder})
         self.addCleanup(process.wait)

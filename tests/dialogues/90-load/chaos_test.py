@@ -25,14 +25,12 @@ sys.dont_write_bytecode = True
 import configuration  # noqa: E402
 from backend import Backend  # noqa: E402
 from certificates import Certificates, is_missing  # noqa: E402
-from gateway import Gateway, make_folder, user  # noqa: E402
-from texts import fill_known  # noqa: E402
+from gateway import Gateway, make_folder  # noqa: E402
+from programs import POSTERND, user  # noqa: E402
 from weather import BadWeather, Wanderer  # noqa: E402
 
 SECONDS = float(os.environ.get("POSTERN_CHAOS_SECONDS", "4"))
 SEED = int(os.environ.get("POSTERN_CHAOS_SEED", "1"))
-BUILD = os.environ.get("POSTERN_BUILDDIR") or os.path.dirname(TESTS)
-POSTERND = os.environ.get("POSTERND") or os.path.join(os.path.abspath(BUILD), "posternd")
 CLIENTS = 6
 CHANGES = """
 workers 2;
@@ -65,8 +63,7 @@ class ChaosTest(unittest.TestCase):
         self.gateway = Gateway(POSTERND, make_folder(self.certificates))
         self.addCleanup(shutil.rmtree, self.gateway.folder, True)
         places = {"folder": self.gateway.folder, "port legacy": self.backend.port}
-        self.gateway.write_configuration(configuration.make(
-            CHANGES, lambda text: fill_known(text, places), user()))
+        self.gateway.write_configuration(configuration.make(CHANGES, places, user()))
         self.addCleanup(self.gateway.stop)
         self.gateway.start()
         self.mails, self.surprises = [], []
