@@ -5,18 +5,21 @@ Everything waits for what it expects, for PATIENCE seconds, and for nothing else
 """
 import contextlib
 import os
-import pwd
 import re
 import shutil
 import signal
 import socket
 import subprocess
-import tempfile
+import sys
 import threading
 import time
 
-BUILD = os.environ.get("POSTERN_BUILDDIR", os.getcwd())
-POSTERND = os.path.join(BUILD, "posternd")
+# Behind this folder: it has a gateway.py of its own.
+sys.path.append(os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "lib"))
+
+import backend as scripted  # noqa: E402
+from programs import IS_STRICT, POSTERND, make_folder, user  # noqa: E402
+
 # A sanitizer makes everything slower, and so does a busy machine.
 PATIENCE = 20
 
@@ -45,68 +48,62 @@ def expect(is_true, what):
         raise Failure(what)
 
 
-class Backend:
-    """An SMTP server that takes everything, and can be told to wait before it answers a dot."""
+def require(is_there, what):
+    """Skips the test, or fails it where everything is to be there."""
+    if not is_there:
+        raise Failure(f"missing: {what}") if IS_STRICT else Skip(f"missing: {what}")
+
+
+def require_tool(name):
+    require(shutil.which(name), name)
+
+
+def require_root():
+    require(os.geteuid() == 0, "root")
+
+
+def require_mounts():
+    """Mounts of one's own, which only root can have, and not everywhere."""
+    require(subprocess.run(["unshare", "--mount", "true"], check=False,
+                           stderr=subprocess.DEVNULL).returncode == 0, "mounts of its own")
+
+
+class TakesAll(scripted.Script):
+    """A backend that takes everything, and can be told to wait before it answers a dot."""
 
     def __init__(self):
-        self.mails = []
-        self.lock = threading.Lock()
+        super().__init__([], {})
+        self.offers = ["PIPELINING", "8BITMIME"]
         self.dot_gate = threading.Event()
         self.dot_gate.set()
         self.waiting = 0
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
+        self.count = 0
 
-    def accept(self):
-        with contextlib.suppress(OSError):
-            while True:
-                peer, _ = self.listener.accept()
-                peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                threading.Thread(target=self.serve, args=(peer,), daemon=True).start()
+    def note(self, line):
+        """Nobody reads it."""
 
-    def serve(self, peer):
-        with contextlib.suppress(OSError, ValueError), peer, peer.makefile("rwb") as stream:
-            self.say(stream, "220 backend ESMTP")
-            for line in stream:
-                if not self.answer(stream, line.rstrip(b"\r\n").upper()):
-                    break
+    def find(self, event):
+        if event != b".":
+            return None
+        with self.lock:
+            self.waiting += 1
+        self.dot_gate.wait(PATIENCE)
+        with self.lock:
+            self.waiting -= 1
+            self.count += 1
+            return [f"reply 250 2.0.0 Ok: queued as Q{self.count}"]
 
-    @staticmethod
-    def say(stream, text):
-        stream.write(text.encode() + b"\r\n")
-        stream.flush()
 
-    def answer(self, stream, command):
-        if command.startswith(b"EHLO"):
-            self.say(stream, "250-backend\r\n250-PIPELINING\r\n250 8BITMIME")
-        elif command == b"DATA":
-            self.say(stream, "354 go on")
-            body = []
-            for line in stream:
-                if line == b".\r\n":
-                    break
-                body.append(line)
-            else:
-                return False
-            with self.lock:
-                self.waiting += 1
-            self.dot_gate.wait(PATIENCE)
-            with self.lock:
-                self.waiting -= 1
-                self.mails.append(b"".join(body))
-                number = len(self.mails)
-            self.say(stream, f"250 2.0.0 Ok: queued as Q{number}")
-        elif command == b"QUIT":
-            self.say(stream, "221 bye")
-            return False
-        else:
-            self.say(stream, "250 ok")
-        return True
+class Backend(scripted.Backend):
+    """With such a script; `mails` are the messages that it took."""
+
+    def __init__(self):
+        super().__init__("legacy", TakesAll(), None)
+        self.mails = self.script.received
 
     def close(self):
-        self.dot_gate.set()
-        self.listener.close()
+        self.script.dot_gate.set()
+        self.stop()
 
 
 class Client:
@@ -171,8 +168,8 @@ class Gateway:
     """A running posternd with a folder of its own."""
 
     def __init__(self, backend, **settings):
-        self.folder = tempfile.mkdtemp(prefix="postern-test-")
-        os.chmod(self.folder, 0o755)
+        self.folder = make_folder()
+        self.spool = os.path.join(self.folder, "spool")
         self.backend = backend
         self.log_path = os.path.join(self.folder, "log")
         self.config_path = os.path.join(self.folder, "postern.conf")
@@ -180,24 +177,15 @@ class Gateway:
         self.program = POSTERND
         self.prefix = []  # a command that becomes posternd
         self.environment = dict(os.environ)
-        self.spool = os.path.join(self.folder, "spool")
-        os.mkdir(self.spool)
-        self.user = self.find_user()
+        self.user = f"user {user()};" if user() else ""
         self.write_config(**settings)
 
-    def find_user(self):
-        if os.geteuid() != 0:
-            return ""
-        nobody = pwd.getpwnam("nobody")
-        os.chown(self.spool, nobody.pw_uid, nobody.pw_gid)
-        return "user nobody;"
-
-    def write_config(self, workers=2, log="to stderr;", drain="3s", more="", user=None,
+    def write_config(self, workers=2, log="to stderr;", drain="3s", more="", user_line=None,
                      listen="listen 127.0.0.1:0;", tls="off", backend="", backend_tls="tls off;"):
         """The whole configuration; `more` stands at its end."""
         text = f"""
 hostname mx.example.org;
-{self.user if user is None else user}
+{self.user if user_line is None else user_line}
 workers {workers};
 drain-timeout {drain};
 spool-folder {self.spool};
@@ -213,12 +201,10 @@ domain example.org {{ backend legacy; policy open; }}
 
     def preload(self, name, **environment):
         """Puts tests/daemon/NAME.c before the system's library; it reads `environment`."""
-        compiler = shutil.which("cc")
-        if compiler is None:
-            raise Skip("needs a compiler")
+        require_tool("cc")
         library = os.path.join(self.folder, name + ".so")
         source = os.path.join(os.path.dirname(os.path.abspath(__file__)), name + ".c")
-        subprocess.run([compiler, "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library, source],
+        subprocess.run(["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library, source],
                        check=True)
         options = self.environment.get("ASAN_OPTIONS", "")
         self.environment.update(environment, LD_PRELOAD=library,

@@ -12,7 +12,8 @@ import sys
 import time
 
 from confine import CAPABILITIES, read_unit
-from gateway import PATIENCE, POSTERND, Client, GatewayTests, Skip, expect, send
+from gateway import (PATIENCE, POSTERND, Client, GatewayTests, expect, require_mounts, require_tool,
+                     send)
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 UNITS = os.path.join(os.path.dirname(os.path.dirname(HERE)), "contrib", "systemd")
@@ -70,11 +71,6 @@ def hold_port(address):
 
 
 class ServiceTests(GatewayTests):
-    @staticmethod
-    def need(command):
-        if shutil.which(command) is None:
-            raise Skip(f"needs {command}, of systemd")
-
     def copy_unit(self, name):
         """A unit with our program in it; its path."""
         path = os.path.join(self.gateway.folder, name)
@@ -159,7 +155,7 @@ class ServiceTests(GatewayTests):
 
     def test_systemd_hands_over_what_the_socket_unit_says(self):
         """No root is needed to start, as the units promise."""
-        self.need("systemd-socket-activate")
+        require_tool("systemd-socket-activate")
         with open(os.path.join(UNITS, "postern.socket"), encoding="utf-8") as file:
             text = file.read()
         name = re.search(r"^FileDescriptorName=(\w+)$", text, re.M).group(1)
@@ -177,7 +173,7 @@ class ServiceTests(GatewayTests):
         expect(self.gateway.stop() == 0, "no clean end")
 
     def start_by_systemd(self, name, ports):
-        self.gateway.write_config(user="", listen=f"listen socket {name};")
+        self.gateway.write_config(user_line="", listen=f"listen socket {name};")
         if os.geteuid() == 0:
             # The program may lie where its user cannot see it.
             self.gateway.program = shutil.copy(POSTERND, self.gateway.folder)
@@ -190,7 +186,7 @@ class ServiceTests(GatewayTests):
         self.gateway.wait_log(r"^Listening on .* as \d+\.$", len(ports))
 
     def test_the_units_are_in_order(self):
-        self.need("systemd-analyze")
+        require_tool("systemd-analyze")
         paths = [self.copy_unit("postern.service"), self.copy_unit("postern.socket")]
         got = subprocess.run(["systemd-analyze", "verify", "--man=no", *paths], check=False,
                              capture_output=True, text=True, timeout=PATIENCE)
@@ -203,10 +199,8 @@ class ServiceTests(GatewayTests):
 
     def confine(self):
         """The gateway becomes one that may do what its unit allows, and nothing else."""
-        self.need("systemd-analyze")
-        if os.geteuid() != 0 or subprocess.run(["unshare", "--mount", "true"], check=False,
-                                               stderr=subprocess.DEVNULL).returncode != 0:
-            raise Skip("needs mounts of its own, which only root can have, and not everywhere")
+        require_tool("systemd-analyze")
+        require_mounts()
         unit = self.copy_unit("postern.service")
         # A leak sanitizer traces its own process, which no unit allows.
         options = self.gateway.environment.get("ASAN_OPTIONS", "")
@@ -218,7 +212,6 @@ class ServiceTests(GatewayTests):
     def test_the_gateway_works_in_the_sandbox_of_its_unit(self):
         unit = self.confine()
         path = os.path.join(self.gateway.folder, "mail.log")
-        os.chmod(self.gateway.spool, 0o700)
         # Little memory: the large mail below goes to disk.
         self.gateway.write_config(log=f"to file {path};", more="max-spool-memory 1M;")
         self.gateway.start(wait=False)

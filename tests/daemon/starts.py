@@ -11,7 +11,8 @@ import signal
 import socket
 import time
 
-from gateway import POSTERND, Client, Failure, GatewayTests, PATIENCE, Skip, expect, send
+from gateway import (POSTERND, PATIENCE, Client, Failure, GatewayTests, expect, require_root,
+                     send)
 
 # See capabilities(7) and prctl(2).
 CAP_SYS_RESOURCE = 24
@@ -65,22 +66,20 @@ class StartTests(GatewayTests):
         expect(got.returncode == 2 and f"cannot listen on {address}" in got.stderr, f"got {got}")
 
     def test_root_without_a_user_is_refused(self):
-        if os.geteuid() != 0:
-            raise Skip("only root can try this")
-        self.gateway.write_config(user="")
+        require_root()
+        self.gateway.write_config(user_line="")
         for arguments in (("-t",), ()):
             got = self.gateway.check(*arguments, "-c", self.gateway.config_path)
             expect(got.returncode == 2 and '"user postern;"' in got.stderr, f"got {got}")
-        self.gateway.write_config(user="user root;")
+        self.gateway.write_config(user_line="user root;")
         got = self.gateway.check("-t", "-c", self.gateway.config_path)
         expect(got.returncode == 2 and "root itself" in got.stderr, f"got {got}")
-        self.gateway.write_config(user="user no-such-user;")
+        self.gateway.write_config(user_line="user no-such-user;")
         got = self.gateway.check("-t", "-c", self.gateway.config_path)
         expect(got.returncode == 2 and "no user" in got.stderr, f"got {got}")
 
     def test_privileges_are_given_up_and_cannot_come_back(self):
-        if os.geteuid() != 0:
-            raise Skip("only root has some to give up")
+        require_root()
         # The program may lie where its user cannot see it.
         hidden = os.path.join(self.gateway.folder, "hidden")
         os.mkdir(hidden, 0o700)
@@ -97,8 +96,7 @@ class StartTests(GatewayTests):
         expect(send(self.gateway.port)[0] == 250, "no mail goes through")
 
     def test_a_spool_folder_that_the_user_cannot_write_to_is_refused(self):
-        if os.geteuid() != 0:
-            raise Skip("only root has another user")
+        require_root()
         os.chown(self.gateway.spool, 0, 0)
         os.chmod(self.gateway.spool, 0o700)
         got = self.gateway.check("-t", "-c", self.gateway.config_path)

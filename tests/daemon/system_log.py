@@ -5,11 +5,10 @@ import os
 import re
 import signal
 import socket
-import subprocess
 import threading
 import time
 
-from gateway import PATIENCE, GatewayTests, Skip, expect, send, wait_for
+from gateway import PATIENCE, GatewayTests, expect, require_mounts, send, wait_for
 
 # A /dev of the gateway's own, in which /dev/log leads to the folder "$0". Nobody else sees it.
 OWN_DEV = """
@@ -71,9 +70,7 @@ class Syslog:
 class SystemLogTests(GatewayTests):
     def prepare(self, **settings):
         """The gateway's own /dev; gives the path where it looks for syslog."""
-        if os.geteuid() != 0 or subprocess.run(["unshare", "--mount", "true"], check=False,
-                                               stderr=subprocess.DEVNULL).returncode != 0:
-            raise Skip("needs a /dev of its own, which only root can have, and not everywhere")
+        require_mounts()
         self.gateway.prefix = ["unshare", "--mount", "sh", "-ec", OWN_DEV, self.gateway.folder]
         self.gateway.write_config(**{"log": "to syslog;", "workers": 1, **settings})
         return os.path.join(self.gateway.folder, "syslog")

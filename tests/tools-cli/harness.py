@@ -12,6 +12,7 @@ import tempfile
 import threading
 import unittest
 
+from certificates import make_self_signed
 from programs import POSTERN
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -29,10 +30,7 @@ def postern(*words, stdin=b"", folder=None):
 def make_certificate(folder):
     """(chain, key) of a new self-signed certificate."""
     chain, key = os.path.join(folder, "chain.pem"), os.path.join(folder, "key.pem")
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                    "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
-                    "/CN=sink.example", "-keyout", key, "-out", chain],
-                   capture_output=True, check=True)
+    make_self_signed(chain, key, "sink.example")
     return chain, key
 
 

@@ -1,34 +1,27 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Certificates and keys: what is checked before they are used, and reloads of them."""
 import os
-import shutil
 import signal
 import smtplib
 import ssl
-import subprocess
 
-from gateway import PATIENCE, GatewayTests, Skip, expect
+from gateway import PATIENCE, GatewayTests, expect, require_tool
+from certificates import make_self_signed, openssl  # tests/lib, which gateway has put in reach
 
 
 class CertificateTests(GatewayTests):
     def make(self, name, host, days=300, mode=0o600):
         """A certificate for itself, and its key."""
-        if shutil.which("openssl") is None:
-            raise Skip("needs openssl")
-        paths = [os.path.join(self.gateway.folder, name + end) for end in (".pem", ".key")]
-        subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
-             "-nodes", "-subj", f"/CN={host}", "-addext", f"subjectAltName=DNS:{host}", "-days",
-             str(days), "-out", paths[0], "-keyout", paths[1]],
-            check=True, stderr=subprocess.DEVNULL)
-        os.chmod(paths[1], mode)
-        return paths
+        require_tool("openssl")
+        chain, key = (os.path.join(self.gateway.folder, name + end) for end in (".pem", ".key"))
+        make_self_signed(chain, key, host, days)
+        os.chmod(key, mode)
+        return chain, key
 
     @staticmethod
     def end(chain, key):
         """Makes a certificate that ended yesterday out of one."""
-        subprocess.run(["openssl", "x509", "-in", chain, "-signkey", key, "-days", "-1", "-out",
-                        chain], check=True, stderr=subprocess.DEVNULL)
+        openssl("x509", "-in", chain, "-signkey", key, "-days", "-1", "-out", chain)
 
     def configure(self, chain, key, names="mx.example.org"):
         self.gateway.write_config(
