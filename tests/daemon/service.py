@@ -14,6 +14,7 @@ import time
 from confine import CAPABILITIES, read_unit
 from gateway import (PATIENCE, POSTERND, Client, GatewayTests, expect, require_mounts, require_tool,
                      send)
+from ports import hold_port  # tests/lib, which gateway has put in reach
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 UNITS = os.path.join(os.path.dirname(os.path.dirname(HERE)), "contrib", "systemd")
@@ -59,15 +60,6 @@ class Manager:
 
 def microseconds():
     return time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000
-
-
-def hold_port(address):
-    """A socket with a port for somebody else: it stays ours until that one listens there."""
-    host = address.replace("0.0.0.0", "127.0.0.1").replace("[::]", "::1").rpartition(":")[0]
-    held = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    held.bind((host, 0))
-    return held
 
 
 class ServiceTests(GatewayTests):
@@ -162,8 +154,9 @@ class ServiceTests(GatewayTests):
         with contextlib.ExitStack() as stack:
             ports = []
             for address in re.findall(r"^ListenStream=(.*)$", text, re.M):
+                host = {"0.0.0.0:25": "127.0.0.1", "[::]:25": "::1"}[address]
                 with contextlib.suppress(OSError):  # of a machine without IPv6
-                    ports.append(stack.enter_context(hold_port(address)).getsockname()[:2])
+                    ports.append(stack.enter_context(hold_port(host)).getsockname()[:2])
             expect(ports, f"nothing to listen on in {text}")
             self.start_by_systemd(name, ports)
         for host, port in ports:

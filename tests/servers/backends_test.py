@@ -5,6 +5,7 @@ import re
 import unittest
 
 import mail_servers
+from ports import hold_port
 from postern_case import PosternCase, servers_environment
 
 # Dots, an empty line, an 8-bit byte, a line of blanks, one that is long, and no end but CRLF.
@@ -126,8 +127,9 @@ class Backends:
 
     def test_server_that_goes_away_is_a_temporary_failure(self):
         """A port that nobody listens on any more; the client is to try again."""
-        gateway = self.start_gateway(mail_servers.free_port())
-        status, said = self.swaks(gateway)
+        with hold_port() as held:
+            gateway = self.start_gateway(held.getsockname()[1])
+            status, said = self.swaks(gateway)
         self.assertEqual(status, 24, said)
         self.assertRegex(said, r"451 4\.3\.0 try again later \(backend\.unreachable ")
 

@@ -15,6 +15,8 @@ import socket
 import subprocess
 import time
 
+from ports import hold_port
+
 WAIT_S = 20
 DOMAIN, USER = "example.org", "bob"
 
@@ -24,13 +26,6 @@ def read_environment(folder):
     text = subprocess.run(["sh", "-c", f'. "{folder}/environment" && env -0'],
                           capture_output=True, check=True).stdout.decode()
     return dict(pair.split("=", 1) for pair in text.split("\0") if "=" in pair)
-
-
-def free_port():
-    """One that nobody listens on now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 def ids_of(environment, name):
@@ -59,7 +54,9 @@ class MailServer:
         self.root = environment[self.name.upper()]
         self.folder = os.path.join(folder, self.name)
         os.mkdir(self.folder, 0o755)
-        self.certificates, self.port, self.process = certificates, free_port(), None
+        self.held_port = hold_port()
+        self.port = self.held_port.getsockname()[1]
+        self.certificates, self.process = certificates, None
         self.maildir = os.path.join(self.folder, "mail")
 
     def run(self, words, **options):
@@ -128,6 +125,7 @@ class MailServer:
 
     def stop(self):
         """Ends it and its children: they are a process group of their own."""
+        self.held_port.close()
         if self.process is None:
             return
         for number in (signal.SIGTERM, signal.SIGKILL):

@@ -22,7 +22,7 @@ from .processes import Failure, Supervised
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__)))))
 SERVERS = os.path.join(SOURCE, "tests", "servers")
-sys.path.append(SERVERS)
+sys.path += [SERVERS, os.path.join(SOURCE, "tests", "lib")]
 from mail_servers import read_environment  # noqa: E402
 
 START_SECONDS = 15
