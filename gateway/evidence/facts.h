@@ -43,6 +43,11 @@ struct facts {
     uint64_t recipient_count;        /* accepted ones */
     const struct message *message;   /* NULL before its end */
     const struct mailbox_list *from; /* see facts_parse_from; NULL before the end of the message */
+    /*
+     * What terms about the header came to, for walks over the same message for other recipients:
+     * effective_policy.memo_count bytes, zero at first. Lent; NULL: each walk reads the header anew.
+     */
+    unsigned char *memo;
 };
 
 /*

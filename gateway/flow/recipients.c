@@ -146,10 +146,12 @@ enum joint_verdict recipients_decide(struct recipients *recipients, struct facts
                                      enum phase phase, bool *are_final)
 {
     struct verdict *verdicts = mem_new_array(recipients->accepted_count, sizeof *verdicts);
+    const struct attempt *first = find_first_accepted(recipients); /* all have its policy */
     size_t count = 0;
     enum joint_verdict joint;
 
     *are_final = true;
+    facts->memo = mem_new_array(first->route.policy->memo_count + 1, 1);
     for (size_t i = 0; i < recipients->count; i++) {
         struct attempt *attempt = &recipients->attempts[i];
 
@@ -160,6 +162,8 @@ enum joint_verdict recipients_decide(struct recipients *recipients, struct facts
         verdicts[count++] = attempt->verdict;
     }
     joint = decide_jointly(verdicts, count);
+    mem_free(facts->memo);
+    facts->memo = NULL;
     mem_free(verdicts);
     return joint;
 }

@@ -351,6 +351,34 @@ static void merge_relay(struct policy_book *book, size_t index, const struct pol
 
 /* ---- life ---- */
 
+static void number_terms(struct term *terms, size_t term_count, size_t *count)
+{
+    for (size_t i = 0; i < term_count; i++)
+        if (term_is_about_header(&terms[i]))
+            terms[i].memo = ++*count;
+}
+
+static void number_rules(struct rule *rules, size_t rule_count, size_t *count)
+{
+    for (size_t i = 0; i < rule_count; i++) {
+        number_terms(rules[i].terms, rules[i].term_count, count);
+        number_terms(rules[i].exceptions, rules[i].exception_count, count);
+    }
+}
+
+/* A place in facts.memo for each term that can have one. */
+static void number_book(struct policy_book *book)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < book->policy_count; i++)
+        number_rules(book->policies[i].rules, book->policies[i].rule_count, &count);
+    for (size_t i = 0; i < book->domain_count; i++)
+        number_rules(book->domains[i].rules, book->domains[i].rule_count, &count);
+    for (size_t i = 0; i < book->effective_count; i++)
+        book->effectives[i].memo_count = count;
+}
+
 struct policy_book *policy_book_new(const struct config *config, struct diagnostics *diagnostics)
 {
     struct policy_book *book = mem_new(sizeof *book);
@@ -366,6 +394,7 @@ struct policy_book *policy_book_new(const struct config *config, struct diagnost
         merge_domain(book, i, &parser);
     for (size_t i = 0; i < config->relay_count; i++)
         merge_relay(book, i, &parser);
+    number_book(book);
     if (diagnostics->error_count > 0)
         policy_book_free(&book);
     return book;

@@ -37,6 +37,7 @@ struct effective_policy {
     const char *const *own_domains; /* names of the domain block, ".sub" forms included; of a relay:
                                        those of all domain blocks */
     size_t own_domain_count;
+    size_t memo_count;            /* terms of the whole book whose truth can stand in facts.memo */
 };
 
 /*

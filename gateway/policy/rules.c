@@ -342,8 +342,8 @@ static enum truth value_evaluate(const struct term *term, const struct term_valu
     return TERM_FALSE;
 }
 
-static enum truth term_evaluate(const struct term *term, const struct facts *facts,
-                                const struct effective_policy *policy)
+static enum truth term_read(const struct term *term, const struct facts *facts,
+                            const struct effective_policy *policy)
 {
     enum truth best = TERM_FALSE;
     bool grows = term->word->id == TERM_SIZE || term->word->id == TERM_RECIPIENTS;
@@ -359,6 +359,26 @@ static enum truth term_evaluate(const struct term *term, const struct facts *fac
             best = truth;
     }
     return best;
+}
+
+/*
+ * A header may be large and a mail have many recipients: to read the one for each of the others
+ * would let a single mail hold up a worker for seconds.
+ */
+static enum truth term_evaluate(const struct term *term, const struct facts *facts,
+                                const struct effective_policy *policy)
+{
+    unsigned char *known = NULL;
+    enum truth truth;
+
+    if (facts->memo != NULL && term->memo > 0 && facts->phase >= term->word->phase)
+        known = &facts->memo[term->memo - 1];
+    if (known != NULL && *known != 0)
+        return *known == 2 ? TERM_TRUE : TERM_FALSE;
+    truth = term_read(term, facts, policy);
+    if (known != NULL)
+        *known = truth == TERM_TRUE ? 2 : 1;
+    return truth;
 }
 
 enum truth rule_evaluate(const struct rule *rule, const struct facts *facts,
@@ -384,6 +404,18 @@ enum truth rule_evaluate(const struct rule *rule, const struct facts *facts,
 }
 
 /* ---- about rules and terms ---- */
+
+bool term_is_about_header(const struct term *term)
+{
+    if (term->word->id == TERM_HEADER)
+        return true;
+    if (term->word->id != TERM_HEADER_FROM)
+        return false;
+    for (size_t i = 0; i < term->value_count; i++)
+        if (term->values[i].form == VALUE_OWN_DOMAIN) /* of the recipient's block */
+            return false;
+    return true;
+}
 
 bool rule_can_decide(const struct rule *rule)
 {

@@ -47,10 +47,13 @@ struct term {
     enum header_test header_test;    /* with TERM_HEADER */
     struct term_value *values;       /* owned; alternatives */
     size_t value_count;
+    size_t memo;                     /* its place in facts.memo, from 1; 0: it has none */
 };
 
 void term_clear(struct term *term);
 
+/* It speaks of the message's header and of nothing else, so it is the same for all recipients. */
+bool term_is_about_header(const struct term *term);
 /*
  * All terms and no exception. A rule without terms (`otherwise`) is true. `policy` says which
  * domains are the recipient's own.

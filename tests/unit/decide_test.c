@@ -7,6 +7,51 @@
 
 /* ---- the walk ---- */
 
+/* Takes the header away behind the first walk: what has to be read again is not there any more. */
+START_TEST(a_header_is_read_once_for_all_recipients)
+{
+    static const char rules[] =
+        "policy p {\n"
+        "    rule a { when header X-Spam contains \"no\"; then reject; }\n"
+        "    rule b { when recipient bob@example.org and header X-Spam present; then discard; }\n"
+        "    rule c { when header-from example.net; except header X-Spam absent; then tempfail; }\n"
+        "    otherwise accept;\n"
+        "}\n" DOMAIN;
+    static const char *const recipients[] = { "<eve@example.org>", "<bob@example.org>" };
+    static const enum action want[] = { ACTION_TEMPFAIL, ACTION_DISCARD };
+    struct facts_fixture fixture;
+    struct book_fixture books;
+    const struct effective_policy *policy;
+    struct message empty = { .limits = NULL };
+    struct mailbox_list nobody = { 0 };
+    unsigned char *memo;
+
+    book_load_good(&books, rules);
+    policy = policy_book_at(books.book, 0);
+    ck_assert_uint_eq(policy->memo_count, 4);
+    memo = mem_new_array(policy->memo_count, 1);
+    for (size_t i = 0; i < 4; i++) {
+        struct facts facts;
+        struct verdict verdict;
+
+        facts_make(&fixture, "<ann@example.net>", recipients[i % 2],
+                   "From: Ann <ann@example.net>\r\nX-Spam: yes\r\n\r\nbody\r\n");
+        facts = facts_until(&fixture, PHASE_MESSAGE);
+        facts.memo = memo;
+        if (i >= 2) {
+            facts.message = &empty;
+            facts.from = &nobody;
+        }
+        verdict = decide(policy, &facts);
+        ck_assert_msg(verdict.action == want[i % 2], "walk %zu: %s", i,
+                      action_name(verdict.action));
+        facts_clear(&fixture);
+    }
+    mem_free(memo);
+    book_unload(&books);
+}
+END_TEST
+
 /* "reject by two at rcpt", "?big" or "accept", then " shadow one at mail" and " tags a b". */
 static void describe(struct text *out, const struct verdict *verdict)
 {
@@ -354,6 +399,7 @@ int main(void)
     TCase *walk = tcase_create("walk");
     TCase *result = tcase_create("result");
 
+    tcase_add_test(walk, a_header_is_read_once_for_all_recipients);
     tcase_add_test(walk, walk_stops_at_the_first_rule_that_is_not_known);
     tcase_add_test(walk, a_rule_in_shadow_is_noted_and_passed_over);
     tcase_add_test(walk, shadow_at_each_level_turns_a_refusal_into_a_note);
