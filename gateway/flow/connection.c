@@ -196,10 +196,6 @@ static void set_deadline(struct connection *connection)
 
 /* ---- Bytes in, bytes out. */
 
-/*
- * The client sent more than the command that we wait for, so it does not need the replies before
- * that one by themselves: they are held, and all go out together.
- */
 static void wait_for_session(struct connection *connection)
 {
     stream_pause(connection->stream);
@@ -272,6 +268,7 @@ static void pump(struct connection *connection)
         has_progress = has_progress || step != SESSION_STEP_NEED_INPUT ||
                        (consumed > 0 && session_is_receiving(connection->session));
     }
+    /* A client that has sent the next command already needs no reply by itself: all go together. */
     if (step == SESSION_STEP_WAIT)
         connection->held = out->length > 0 ? mem_copy(text_slice(out)) : NULL;
     else

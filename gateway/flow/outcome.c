@@ -2,12 +2,9 @@
 /* What the client and the log hear of what happened; see outcome.h. */
 #include "flow/outcome.h"
 
-/* A class in which the backend said 4xx must stay temporary, whatever the class is called. */
 enum server_reply outcome_reply_to_backend(const struct forward_answer *answer,
                                            enum server_reply success)
 {
-    if (answer->code / 100 == 4 && answer->class != FORWARD_UNREACHABLE)
-        return REPLY_BACKEND_DEFERRED;
     switch (answer->class) {
     case FORWARD_OK: return success;
     case FORWARD_UNKNOWN_USER: return REPLY_RECIPIENT_UNKNOWN;

@@ -200,8 +200,10 @@ class Wanderer:
         self.say(data)
         if self.chance(4):
             self.leave()
-        for _ in range(replies):
-            mail.code = self.hear()
+        for number in range(replies):
+            code = self.hear()
+            if number == replies - 1 or code != 250:  # else it is only "chunk ok"
+                mail.code = code
         if replies > 1 and mail.code != 250:
             self.say(b"RSET\r\n")
             self.hear()
