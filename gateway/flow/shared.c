@@ -82,7 +82,7 @@ struct backend *shared_get_backend(const struct shared *shared,
     return shared->backends[config - shared->settings.config->backends];
 }
 
-bool shared_has_tls(const struct shared *shared, size_t listener_index)
+static bool has_tls(const struct shared *shared, size_t listener_index)
 {
     return shared->settings.tls_servers[listener_index] != NULL;
 }
@@ -130,7 +130,7 @@ struct shared_offer shared_offer_for(const struct shared *shared, size_t listene
         policy_limit = policy_book_largest_size(shared->settings.book);
     return (struct shared_offer){
         .extensions = OWN_EXTENSIONS | end_to_end |
-                      (shared_has_tls(shared, listener_index) ? SERVER_STARTTLS : 0),
+                      (has_tls(shared, listener_index) ? SERVER_STARTTLS : 0),
         .max_size_bytes = tighter_limit(policy_limit, is_unlimited ? 0 : largest_backend),
     };
 }

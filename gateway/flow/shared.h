@@ -43,9 +43,6 @@ struct shared_offer {
 struct shared_offer shared_offer_for(const struct shared *shared, size_t listener_index,
                                      const struct config_relay *relay);
 
-/* True when this listener can do TLS. */
-bool shared_has_tls(const struct shared *shared, size_t listener_index);
-
 /* Writes lines to the worker's ring; a loss is counted there. */
 void shared_log(const struct shared *shared, const struct record *record);
 

@@ -532,9 +532,3 @@ void stream_part(struct stream **handle, uint64_t max_ms)
 {
     finish(handle, max_ms, *handle != NULL && (*handle)->input_length > 0);
 }
-
-void stream_set_owner(struct stream *stream, const struct stream_events *events, void *owner)
-{
-    stream->events = events;
-    stream->owner = owner;
-}

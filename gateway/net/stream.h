@@ -91,9 +91,6 @@ void stream_finish(struct stream **stream, uint64_t max_ms);
  */
 void stream_part(struct stream **stream, uint64_t max_ms);
 
-/* Changes who is called: a connection taken out of a pool gets a new owner. */
-void stream_set_owner(struct stream *stream, const struct stream_events *events, void *owner);
-
 /* ---- Input */
 /* The unconsumed bytes, borrowed until stream_consume or the end of the owner's callback. */
 struct slice stream_input(const struct stream *stream);

@@ -242,29 +242,7 @@ START_TEST(a_loop_that_ends_closes_what_was_left_to_it)
 }
 END_TEST
 
-/* ---- owners, connecting, addresses ---- */
-
-START_TEST(a_new_owner_is_called_from_then_on)
-{
-    struct net_end other;
-
-    net_end_init(&other, loop, -1);
-    send_there(SLICE("one"));
-    net_run_until(loop, "input", net_has_input, &here);
-    other.stream = here.stream;
-    here.stream = NULL;
-    stream_set_owner(other.stream, &net_end_events, &other);
-    send_there(SLICE("two"));
-    net_run_until(loop, "input of the new owner", net_has_input, &other);
-    unit_expect_text("old", &here.input, SLICE("one"));
-    unit_expect_text("new", &other.input, SLICE("two"));
-    close(there);
-    there = -1;
-    net_run_until(loop, "the end", net_has_ended, &other);
-    ck_assert_uint_eq(here.ends, 0);
-    net_end_clear(&other);
-}
-END_TEST
+/* ---- connecting, addresses ---- */
 
 static bool has_drained(void *owner)
 {
@@ -378,7 +356,6 @@ int main(void)
     tcase_add_test(ends, the_last_reply_arrives_though_the_peer_is_still_sending);
     tcase_add_test(ends, a_finished_stream_closes_when_its_time_is_over_or_too_much_comes);
     tcase_add_test(ends, a_loop_that_ends_closes_what_was_left_to_it);
-    tcase_add_test(beginnings, a_new_owner_is_called_from_then_on);
     tcase_add_test(beginnings, connecting_tells_when_done_and_sends_what_was_written_meanwhile);
     tcase_add_test(beginnings,
                    a_connection_refused_or_impossible_is_an_end_and_never_inside_the_call);
