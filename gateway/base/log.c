@@ -34,8 +34,8 @@ static void write_to_stderr(void *owner, enum log_level level, const char *event
     text_init(&line, MAX_MESSAGE_BYTES * 2);
     text_add_string(&line, "ts=");
     clock_print_utc(&line, clock_wall_us());
-    text_add_format(&line, " event=%s level=%s text=\"%.*s\"\n", event, log_level_name(level),
-                    SLICE_ARGS(message));
+    text_add_format(&line, " v=%d event=%s level=%s text=\"%.*s\"\n", LOG_VERSION, event,
+                    log_level_name(level), SLICE_ARGS(message));
     fputs(text_string(&line), stderr);
     text_clear(&line);
 }

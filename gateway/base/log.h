@@ -9,6 +9,9 @@
 
 #include "base/slice.h"
 
+/* Of the contract that all lines keep, those about mail too: `v` in postern-log(7). */
+#define LOG_VERSION 1
+
 enum log_level {
     LOG_LEVEL_ERROR,   /* something the owner must mend */
     LOG_LEVEL_WARNING, /* works on, but look at it */

@@ -63,7 +63,7 @@ void notice_print(struct text *out, enum record_format format, enum log_level le
         text_add_byte(out, '{');
     add_time(&printer);
     add_key(&printer, "v");
-    text_add_format(out, "%d", RECORD_VERSION);
+    text_add_format(out, "%d", LOG_VERSION);
     add(&printer, "event", slice_from(event));
     add(&printer, "level", slice_from(log_level_name(level)));
     for (size_t i = 0; i < field_count; i++)

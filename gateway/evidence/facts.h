@@ -45,7 +45,7 @@ struct facts {
     const struct mailbox_list *from; /* see facts_parse_from; NULL before the end of the message */
     /*
      * What terms about the header came to, for walks over the same message for other recipients:
-     * effective_policy.memo_count bytes, zero at first. Lent; NULL: each walk reads the header anew.
+     * effective_policy.memo_count bytes, zero at first. Lent; NULL: each walk reads it anew.
      */
     unsigned char *memo;
 };

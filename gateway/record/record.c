@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/escape.h"
+#include "base/log.h"
 
 /*
  * Longest value of one key as it is written, escapes included; longer ones are cut, so that all
@@ -408,7 +409,7 @@ static void put_field(struct printer *printer, const struct field *field,
 
     switch (field->kind) {
     case FIELD_TIMESTAMP: put_timestamp(printer, key, record->wall_us); break;
-    case FIELD_VERSION: put_number(printer, key, RECORD_VERSION); break;
+    case FIELD_VERSION: put_number(printer, key, LOG_VERSION); break;
     case FIELD_EVENT: put_text(printer, key, event_name(record->event)); break;
     case FIELD_VERDICT:
         if (record->verdict != RECORD_VERDICT_NONE)
@@ -455,7 +456,7 @@ static void print_more_recipients(struct printer *printer, const struct record *
     while (first < record->recipient_count) {
         begin_line(printer);
         put_timestamp(printer, "ts", record->wall_us);
-        put_number(printer, "v", RECORD_VERSION);
+        put_number(printer, "v", LOG_VERSION);
         put_text(printer, "event", "rcpt");
         put_text(printer, "sid", record->session_id);
         put_text(printer, "txn", record->transaction_id);

@@ -16,7 +16,6 @@
 #include "base/text.h"
 #include "mail/address.h"
 
-#define RECORD_VERSION 1
 /* A line is never longer; longer values are cut, further recipients go to event=rcpt lines. */
 #define RECORD_MAX_BYTES 4096
 

@@ -435,7 +435,7 @@ START_TEST(log_without_a_sink_writes_logfmt_to_stderr)
     clock_set_source(NULL);
     rewind(file);
     ck_assert_uint_gt(fread(line, 1, sizeof line - 1, file), 0);
-    ck_assert_str_eq(line, "ts=2024-02-29T12:34:56.987Z event=worker-died level=warning "
+    ck_assert_str_eq(line, "ts=2024-02-29T12:34:56.987Z v=1 event=worker-died level=warning "
                            "text=\"pid 7: \\\"x\\x0a\\\"\"\n");
     fclose(file);
 }
