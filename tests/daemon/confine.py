@@ -37,22 +37,22 @@ class Filter:
     """A filter of system calls that is being put together."""
 
     def __init__(self, otherwise):
-        self.library = ctypes.CDLL("libseccomp.so.2", use_errno=True)
-        self.library.seccomp_init.restype = ctypes.c_void_p
-        self.context = ctypes.c_void_p(self.library.seccomp_init(ctypes.c_uint32(otherwise)))
+        self.seccomp = ctypes.CDLL("libseccomp.so.2", use_errno=True)
+        self.seccomp.seccomp_init.restype = ctypes.c_void_p
+        self.context = ctypes.c_void_p(self.seccomp.seccomp_init(ctypes.c_uint32(otherwise)))
 
     def add(self, action, name, *comparison):
-        number = self.library.seccomp_syscall_resolve_name(name.encode())
+        number = self.seccomp.seccomp_syscall_resolve_name(name.encode())
         if number < 0:
             return  # not on this machine
-        result = self.library.seccomp_rule_add_array(
+        result = self.seccomp.seccomp_rule_add_array(
             self.context, ctypes.c_uint32(action), number, len(comparison) // 4,
             ctypes.byref(Comparison(*comparison)))
         if result != 0:
             raise OSError(-result, f"{name}: {os.strerror(-result)}")
 
     def load(self):
-        result = self.library.seccomp_load(self.context)
+        result = self.seccomp.seccomp_load(self.context)
         if result != 0:
             raise OSError(-result, os.strerror(-result))
 

@@ -251,7 +251,7 @@ class Postfix(Gateway):
     name = "postfix"
     idle_sessions = 200    # one process each: the memory of one does not depend on how many
     root = None            # folder that usr/lib/postfix is in
-    library_path = None    # for LD_LIBRARY_PATH
+    linker_path  = None    # for LD_LIBRARY_PATH
 
     MAIN = """
         compatibility_level = 3.6
@@ -310,7 +310,7 @@ class Postfix(Gateway):
         if run.returncode != 0:
             raise Unavailable(words[-1])
         environment = read_environment(self.settings.servers)
-        self.root, self.library_path = environment["POSTFIX"], environment["LD_LIBRARY_PATH"]
+        self.root, self.linker_path = environment["POSTFIX"], environment["LD_LIBRARY_PATH"]
         self.version = words[-1].split(",")[0]   # Postfix 3.7.11, Exim 4.96, ...
 
     def command(self, place):
@@ -326,7 +326,7 @@ class Postfix(Gateway):
         words = dict(vars(place), root=self.root, processes=max(self.idle_sessions, 100) + 50)
         write(os.path.join(folder, "etc", "main.cf"), self.MAIN.format(**words))
         write(os.path.join(folder, "etc", "master.cf"), self.MASTER.format(**words))
-        environment = dict(os.environ, LD_LIBRARY_PATH=self.library_path,
+        environment = dict(os.environ, LD_LIBRARY_PATH=self.linker_path,
                            MAIL_CONFIG=os.path.join(folder, "etc"))
         master = os.path.join(self.root, "usr/lib/postfix/sbin/master")
         return [master, "-c", os.path.join(folder, "etc"), "-d"], environment
