@@ -251,7 +251,7 @@ class Postfix(Gateway):
     name = "postfix"
     idle_sessions = 200    # one process each: the memory of one does not depend on how many
     root = None            # folder that usr/lib/postfix is in
-    linker_path  = None    # for LD_LIBRARY_PATH
+    linker_path = None    # for LD_LIBRARY_PATH
 
     MAIN = """
         compatibility_level = 3.6
