@@ -472,6 +472,12 @@ static const struct setting_word backend_tls_words[] = {
     { .name = "verified", .value = BACKEND_TLS_VERIFIED },
     { .name = NULL },
 };
+static const struct setting_word backend_tls_lowest_words[] = {
+    { .name = "auto", .value = TLS_LOWEST_AUTO },
+    { .name = "1.0", .value = TLS_LOWEST_1_0 }, { .name = "1.1", .value = TLS_LOWEST_1_1 },
+    { .name = "1.2", .value = TLS_LOWEST_1_2 }, { .name = "1.3", .value = TLS_LOWEST_1_3 },
+    { .name = NULL },
+};
 static const struct setting_word identity_words[] = {
     { .name = "none", .value = IDENTITY_NONE },
     { .name = "xclient", .value = IDENTITY_XCLIENT },
@@ -498,6 +504,9 @@ static const struct setting backend_settings[] = {
       .default_text = "optional",
       .doc = "Whether STARTTLS is used never, when offered, always, or with a checked "
              "certificate." },
+    { .key = "tls-lowest", .type = SETTING_WORD, TO(tls_lowest), .words = backend_tls_lowest_words,
+      .default_text = "auto",
+      .doc = "The lowest version of TLS that is spoken; auto is 1.0 with tls optional, else 1.2." },
     { .key = "tls-implicit", .type = SETTING_SWITCH, TO(is_tls_implicit), .default_text = "off",
       .doc = "Whether TLS begins with the connection instead of STARTTLS." },
     { .key = "tls-name", .type = SETTING_HOST, TO(tls_name),

@@ -29,8 +29,14 @@ enum listener_tls {
 enum probe_answer { PROBE_HIDE, PROBE_REFUSE }; /* 252 or 502 */
 enum bare_lf { BARE_LF_REFUSE, BARE_LF_REWRITE };
 enum mixed { MIXED_SPLIT, MIXED_HOLD };
-/* Lowest version; the order is that of net/tls.h. */
-enum tls_lowest { TLS_LOWEST_1_0, TLS_LOWEST_1_1, TLS_LOWEST_1_2, TLS_LOWEST_1_3 };
+/* Lowest version; the order is that of net/tls.h. AUTO is for backends, by what `tls` asks for. */
+enum tls_lowest {
+    TLS_LOWEST_1_0,
+    TLS_LOWEST_1_1,
+    TLS_LOWEST_1_2,
+    TLS_LOWEST_1_3,
+    TLS_LOWEST_AUTO,
+};
 
 struct config_listener {
     const char *name;
@@ -96,6 +102,7 @@ struct config_backend {
     struct ip_endpoint *addresses; /* tried in this order */
     size_t address_count;
     enum backend_tls tls;
+    enum tls_lowest tls_lowest;
     bool is_tls_implicit;       /* `tls-implicit on`: TLS from the first byte */
     const char *tls_name;       /* for SNI and verification; NULL for the address alone */
     const char *tls_ca_path;    /* NULL: the system's bundle */

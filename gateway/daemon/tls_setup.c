@@ -61,6 +61,15 @@ static const char *find_ca_path(const struct config_backend *backend)
     return backend->tls_ca_path != NULL ? backend->tls_ca_path : TLS_SETUP_SYSTEM_CA;
 }
 
+/* Old versions are taken where nothing at all would be the other choice, and nowhere else. */
+static enum tls_version find_lowest(const struct config_backend *backend)
+{
+    if (backend->tls_lowest != TLS_LOWEST_AUTO)
+        return (enum tls_version)backend->tls_lowest;
+    return backend->tls == BACKEND_TLS_OPTIONAL && !backend->is_tls_implicit ? TLS_VERSION_1_0
+                                                                            : TLS_VERSION_1_2;
+}
+
 bool tls_setup_has_client(const struct config_backend *backend)
 {
     return backend->tls != BACKEND_TLS_OFF || backend->is_tls_implicit;
@@ -75,5 +84,5 @@ struct tls_client *tls_setup_client(const struct config_backend *backend, struct
     if (ca_path != NULL && !read_secret(secrets, ca_path, &ca_pem, problem))
         return NULL;
     return tls_client_new(ca_path != NULL ? TLS_VERIFY_NAME : TLS_VERIFY_NOTHING, ca_pem,
-                          TLS_VERSION_1_2, problem);
+                          find_lowest(backend), problem);
 }

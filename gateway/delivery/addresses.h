@@ -4,6 +4,11 @@
  * that failed is left alone for a second, then for twice as long each time up to
  * `retry`, also when there is no other, so that a dead backend costs each client
  * nothing but a quick 451, and one that restarted is soon found.
+ *
+ * Where TLS is optional, a failed handshake is no failure of the address: it is
+ * remembered beside the other, and for ten times `retry`, an hour at most, no
+ * connection tries TLS there. Then a single one does: it succeeds, or the time
+ * begins anew.
  */
 #ifndef POSTERN_DELIVERY_ADDRESSES_H
 #define POSTERN_DELIVERY_ADDRESSES_H
@@ -32,5 +37,13 @@ void addresses_note_failure(struct addresses *addresses, size_t index, uint64_t 
                             const struct answer *failure);
 /* It works. Logs "backend-up" when that is news. */
 void addresses_note_success(struct addresses *addresses, size_t index);
+
+/* May a new connection try TLS there? Where it has failed, one may from time to time. */
+bool addresses_take_tls_trial(struct addresses *addresses, size_t index, uint64_t now_ms);
+/* A handshake failed, by `why`. Logs "backend-tls-failed" when that is news. */
+void addresses_note_tls_failure(struct addresses *addresses, size_t index, uint64_t now_ms,
+                                const char *why);
+/* One succeeded. Logs "backend-tls-up" when that is news. */
+void addresses_note_tls_success(struct addresses *addresses, size_t index);
 
 #endif

@@ -35,8 +35,13 @@ static void enter(struct channel *channel, enum channel_state state)
 
 /* ---- Life begins. */
 
+bool channel_can_be_plain(const struct channel_settings *settings)
+{
+    return settings->config->tls == BACKEND_TLS_OPTIONAL && !settings->config->is_tls_implicit;
+}
+
 struct channel *channel_new(const struct channel_settings *settings, size_t address_index,
-                            const struct channel_events *events, void *owner)
+                            bool is_plain, const struct channel_events *events, void *owner)
 {
     struct channel *channel = mem_new(sizeof *channel);
     const struct config_backend *config = settings->config;
@@ -49,6 +54,8 @@ struct channel *channel_new(const struct channel_settings *settings, size_t addr
     text_init(&channel->out, TEXT_MAX_LENGTH);
     text_init(&channel->problem, MAX_PROBLEM_BYTES);
     client_dialogue_init(&channel->dialogue, &settings->options, config->is_tls_implicit);
+    if (is_plain)
+        client_dialogue_stay_plain(&channel->dialogue);
     enter(channel, CHANNEL_CONNECTING);
     channel->stream = stream_connect(settings->loop, &config->addresses[address_index],
                                      &stream_events, channel);
@@ -275,10 +282,12 @@ static void on_end(void *owner, enum stream_end end, const char *detail)
     if (channel->state == CHANNEL_ENDED)
         return;
     channel->dialogue.has_reply = false;
-    if (channel->state == CHANNEL_CONNECTING)
+    if (channel->state == CHANNEL_CONNECTING) {
         phase = "connect";
-    else if (channel->state == CHANNEL_SECURING)
+    } else if (channel->state == CHANNEL_SECURING) {
         phase = "TLS handshake";
+        channel->has_failed_tls = channel_can_be_plain(channel->settings);
+    }
     if (end == STREAM_END_READ_TIMEOUT)
         detail = "no answer in time";
     else if (end == STREAM_END_CLOSED)

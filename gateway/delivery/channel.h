@@ -64,13 +64,16 @@ struct channel {
     size_t handed_out;             /* times that the pool gave it to somebody */
     struct loop_timer idle_timer;  /* the pool's; without a loop until it has set it */
     bool *is_gone;                 /* set when it is freed inside its own callback; NULL outside */
-    /* Result. */
+    /* Results. */
+    bool has_failed_tls;           /* it ended in a handshake without which one can do */
     struct text problem;           /* why it ended, for the log */
 };
 
+/* Is TLS wanted, and can one do without it? Then a channel may be plain from the first. */
+bool channel_can_be_plain(const struct channel_settings *settings);
 /* Starts connecting. READY or FAILED follows. */
 struct channel *channel_new(const struct channel_settings *settings, size_t address_index,
-                            const struct channel_events *events, void *owner);
+                            bool is_plain, const struct channel_events *events, void *owner);
 /* Closes at once: what is half said stays half said. */
 void channel_free(struct channel **channel);
 /* Says QUIT where that can be, and closes. */

@@ -39,6 +39,7 @@ struct pool_request {
 static void serve(void *owner);
 static void on_wait_due(void *owner);
 static void start_waiting(struct pool_request *request);
+static void open_channel(struct pool *pool, struct pool_request *request, size_t address_index);
 static void end_request(struct pool_request *request, struct channel *channel,
                         const struct answer *failure);
 static void on_setup_event(void *owner, struct channel *channel, enum client_event event);
@@ -211,18 +212,25 @@ void pool_give_up_chunking(struct pool *pool)
 static void note_ready(struct pool *pool, const struct channel *channel)
 {
     addresses_note_success(&pool->addresses, channel->address_index);
+    if (stream_tls_info(channel->stream) != NULL)
+        addresses_note_tls_success(&pool->addresses, channel->address_index);
     pool->offer = channel->dialogue.offer;
     pool->is_known = true;
 }
 
 static void note_failed(struct pool *pool, const struct channel *channel)
 {
+    uint64_t now_ms = loop_now_ms(pool->settings.loop);
     struct answer failure;
 
+    if (channel->has_failed_tls) {
+        addresses_note_tls_failure(&pool->addresses, channel->address_index, now_ms,
+                                   text_string(&channel->problem));
+        return;
+    }
     answer_init(&failure);
     channel_describe(channel, FORWARD_UNREACHABLE, &failure);
-    addresses_note_failure(&pool->addresses, channel->address_index,
-                           loop_now_ms(pool->settings.loop), &failure);
+    addresses_note_failure(&pool->addresses, channel->address_index, now_ms, &failure);
     answer_clear(&failure);
 }
 
@@ -259,6 +267,13 @@ static void on_setup_event(void *owner, struct channel *channel, enum client_eve
     note_failed(pool, channel);
     request->channel = NULL;
     list_remove(&request->link);
+    if (channel->has_failed_tls) {
+        size_t address_index = channel->address_index;
+
+        pool_discard(pool, &channel);
+        open_channel(pool, request, address_index);
+        return;
+    }
     start_waiting(request);
     pool_discard(pool, &channel);
 }
@@ -349,12 +364,17 @@ void pool_request_cancel(struct pool_request **handle)
 
 static void open_channel(struct pool *pool, struct pool_request *request, size_t address_index)
 {
+    bool is_plain = channel_can_be_plain(&pool->settings)
+                    && !addresses_take_tls_trial(&pool->addresses, address_index,
+                                                 loop_now_ms(pool->settings.loop));
+
     request->next_address = address_index + 1;
     loop_timer_cancel(&request->wait_timer);
     list_remove(&request->link);
     list_add_last(&pool->opening, &request->link);
     pool->channel_count++;
-    request->channel = channel_new(&pool->settings, address_index, &setup_events, request);
+    request->channel =
+        channel_new(&pool->settings, address_index, is_plain, &setup_events, request);
 }
 
 /* Every address has failed or is left alone, and no channel is left. */

@@ -31,6 +31,12 @@ void client_dialogue_clear(struct client_dialogue *dialogue)
     dialogue->state = CLIENT_STATE_OVER;
 }
 
+void client_dialogue_stay_plain(struct client_dialogue *dialogue)
+{
+    assert(dialogue->options->tls == CLIENT_TLS_OPTIONAL);
+    dialogue->stays_plain = true;
+}
+
 /* ---- What is said on entering a state. */
 
 static void enter(struct client_dialogue *dialogue, enum client_state state, struct text *out)
@@ -143,7 +149,8 @@ static enum client_event become_ready(struct client_dialogue *dialogue, struct t
 
 static enum client_event go_on_from_hello(struct client_dialogue *dialogue, struct text *out)
 {
-    if (dialogue->is_secured || dialogue->options->tls == CLIENT_TLS_OFF)
+    if (dialogue->is_secured || dialogue->stays_plain
+        || dialogue->options->tls == CLIENT_TLS_OFF)
         return become_ready(dialogue, out);
     if (client_has(dialogue, SERVER_STARTTLS)) {
         enter(dialogue, CLIENT_STATE_STARTTLS, out);

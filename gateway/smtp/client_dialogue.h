@@ -88,6 +88,7 @@ struct client_dialogue {
     struct reply_parser replies;
     struct client_offer offer;   /* of the last EHLO */
     bool is_secured;
+    bool stays_plain;            /* no STARTTLS, though it is offered */
     bool is_identified;          /* XCLIENT was said for the present client, and EHLO after it */
     struct client_mail mail;     /* sender is NULL while there is none */
     bool has_said_mail;
@@ -117,6 +118,8 @@ struct client_dialogue {
 void client_dialogue_init(struct client_dialogue *dialogue, const struct client_options *options,
                           bool is_secured);
 void client_dialogue_clear(struct client_dialogue *dialogue);
+/* Before the first input: it goes on in plain where TLS is optional, since it has failed there. */
+void client_dialogue_stay_plain(struct client_dialogue *dialogue);
 
 /*
  * Reads from `input`, at most up to the next event, and says in `*consumed` how far. Commands go to

@@ -20,9 +20,11 @@ OFFERS = ["PIPELINING", "SIZE 52428800", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCE
 ORDINALS = {"first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5}
 RULE = re.compile(r"on (?:(first|second|third|fourth|fifth) )?(.+?) (?=(?:reply|say|wait|close|"
                   r"reset|silence|drip|deafness|half-close)\b)(.*)")
-# down: nobody listens. others-certificate: one for another name. from-the-start: the rules hold for
-# the connections that the gateway makes of its own accord before the case begins.
+# down: nobody listens. others-certificate: one for another name. tls-version: it speaks no other.
+# from-the-start: the rules hold for the connections that the gateway makes of its own accord before
+# the case begins.
 WORDS = {"down", "tls implicit", "others-certificate", "from-the-start"}
+TLS_VERSION = "tls-version "
 DURATION = re.compile(r"(\d+)(ms|s)")
 ANSWERS = {
     "EHLO": None, "HELO": f"250 {HOSTNAME}", "MAIL": f"250 2.1.0 {SECRET} likes the sender",
@@ -68,6 +70,7 @@ class Script:
 
     def __init__(self, lines, values):
         self.rules, self.offers, self.words = [], list(OFFERS), set()
+        self.tls_version = None
         self.values = values
         self.lock = threading.Lock()
         self.seen = []        # lines of the transcript
@@ -78,6 +81,8 @@ class Script:
             if text.startswith("offers "):
                 self.offers = [] if text == "offers nothing" else \
                     [word.strip() for word in fill_in(text[7:], values).split(",")]
+            elif text.startswith(TLS_VERSION):
+                self.tls_version = fill_in(text[len(TLS_VERSION):], values)
             elif text in WORDS:
                 self.words.add(text)
             elif text:
@@ -370,7 +375,7 @@ class Backend:
     def tls_context(self, script):
         """For the name that the backend has, or for another one."""
         name = "other" if "others-certificate" in script.words else "backend"
-        return self.certificates.server_context(name)
+        return self.certificates.server_context(name, script.tls_version)
 
     def stop(self):
         """Ends all connections."""

@@ -35,6 +35,13 @@ def make_self_signed(chain, key, host, days=2):
             "-addext", f"subjectAltName=DNS:{host}", "-keyout", key, "-out", chain)
 
 
+def speak_only(context, version):
+    """One version of TLS, "1.0" to "1.3", at the level of security that the old ones need."""
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")
+    number = getattr(ssl.TLSVersion, "TLSv" + version.replace(".", "_").removesuffix("_0"))
+    context.minimum_version = context.maximum_version = number
+
+
 class Certificates:
     """PEM files in a folder: ca.pem, and for each host NAME.pem and NAME.key."""
 
@@ -60,10 +67,12 @@ class Certificates:
                 "-CA", self.path("ca.pem"), "-CAkey", self.path("ca.key"), "-CAcreateserial",
                 "-extfile", self.path("names"), "-out", self.path(f"{name}.pem"))
 
-    def server_context(self, name):
+    def server_context(self, name, version=None):
         """For the scripted backend."""
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(self.path(f"{name}.pem"), self.path(f"{name}.key"))
+        if version:
+            speak_only(context, version)
         return context
 
     def client_context(self, version=None):
@@ -72,7 +81,5 @@ class Certificates:
         context.check_hostname = False
         context.load_verify_locations(self.path("ca.pem"))
         if version:
-            context.set_ciphers("DEFAULT:@SECLEVEL=0")
-            number = getattr(ssl.TLSVersion, "TLSv" + version.replace(".", "_").removesuffix("_0"))
-            context.minimum_version = context.maximum_version = number
+            speak_only(context, version)
         return context

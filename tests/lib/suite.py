@@ -24,7 +24,7 @@ from player import Player
 from programs import user
 from texts import Mistake, fill_in, fill_known
 
-SETTINGS_OF_BACKEND = ("offers ", "down", "tls implicit", "others-certificate",
+SETTINGS_OF_BACKEND = ("offers ", "down", "tls implicit", "tls-version ", "others-certificate",
                        "from-the-start")
 NEEDS = {"alone", "ipv6"}
 

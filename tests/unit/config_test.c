@@ -76,6 +76,7 @@ START_TEST(defaults_fill_what_is_not_written)
     ck_assert_uint_eq(listener->idle_timeout_ms, 300000);
     ck_assert_uint_eq(listener->post_dot_budget_ms, 60000);
     ck_assert_int_eq(backend->tls, BACKEND_TLS_OPTIONAL);
+    ck_assert_int_eq(backend->tls_lowest, TLS_LOWEST_AUTO);
     ck_assert_int_eq(backend->identity, IDENTITY_NONE);
     ck_assert_int_eq(backend->recipients, RECIPIENTS_ASK);
     ck_assert(backend->is_chunking_wanted);
@@ -97,6 +98,7 @@ START_TEST(written_settings_arrive_in_their_fields)
         "  hostname in.example.org; extension dsn off; extension chunking off; vrfy refuse;\n"
         "  idle-timeout 10ms; max-line-bytes 2K; bare-lf rewrite; }\n"
         "backend b { address 192.0.2.5:25, 192.0.2.6:26; tls verified; tls-implicit on;\n"
+        "  tls-lowest 1.1;"
         "  tls-name Mail.example.org; tls-ca /ca.pem; identity xclient; recipients any;\n"
         "  assume 8bitmime dsn; chunking off; hold 2m; }\n"
         "relay r { from 192.0.2.64/28 2001:db8::/48; policy p; backend b; }\n");
@@ -123,6 +125,7 @@ START_TEST(written_settings_arrive_in_their_fields)
     ck_assert_uint_eq(backend->address_count, 2);
     ck_assert_uint_eq(backend->addresses[1].port, 26);
     ck_assert_int_eq(backend->tls, BACKEND_TLS_VERIFIED);
+    ck_assert_int_eq(backend->tls_lowest, TLS_LOWEST_1_1);
     ck_assert(backend->is_tls_implicit);
     ck_assert_str_eq(backend->tls_name, "mail.example.org");
     ck_assert_str_eq(backend->tls_ca_path, "/ca.pem");

@@ -3,10 +3,12 @@
 #include "tls_unit.h"
 
 #include "delivery_unit.h"
+#include "net/tls_internal.h"
 
 #define STARTTLS_OFFER "250-fake\r\n250-PIPELINING\r\n250 STARTTLS\r\n"
 
-enum server_paper { PAPER_NONE, PAPER_GOOD, PAPER_STRANGER, PAPER_EXPIRED };
+/* Of PAPER_OLD, the server speaks TLS 1.1 at most. */
+enum server_paper { PAPER_NONE, PAPER_GOOD, PAPER_STRANGER, PAPER_EXPIRED, PAPER_OLD };
 
 static const struct tls_trial {
     const char *name;
@@ -27,6 +29,10 @@ static const struct tls_trial {
       FORWARD_OK, "", NULL },
     { "optional, refused", BACKEND_TLS_OPTIONAL, false, NULL, STARTTLS_OFFER, PAPER_NONE,
       "454 4.7.0 not now\r\n", FORWARD_OK, "", NULL },
+    { "optional, and no TLS behind the 220", BACKEND_TLS_OPTIONAL, false, NULL, STARTTLS_OFFER,
+      PAPER_NONE, NULL, FORWARD_OK, "", NULL },
+    { "optional, and the end behind the 220", BACKEND_TLS_OPTIONAL, false, NULL, STARTTLS_OFFER,
+      PAPER_NONE, "220 go\r\n!close", FORWARD_OK, "", NULL },
     { "required", BACKEND_TLS_REQUIRED, false, NULL, STARTTLS_OFFER, PAPER_EXPIRED, NULL,
       FORWARD_OK, "TLSv1.3", NULL },
     { "required, not offered", BACKEND_TLS_REQUIRED, false, NULL, "250 fake\r\n", PAPER_NONE, NULL,
@@ -35,6 +41,14 @@ static const struct tls_trial {
       "454 4.7.0 not now\r\n", FORWARD_UNREACHABLE, "", "STARTTLS: refused" },
     { "required, and no TLS behind the 220", BACKEND_TLS_REQUIRED, false, NULL, STARTTLS_OFFER,
       PAPER_NONE, NULL, FORWARD_UNREACHABLE, "", "TLS handshake: " },
+    { "required, and the end behind the 220", BACKEND_TLS_REQUIRED, false, NULL, STARTTLS_OFFER,
+      PAPER_NONE, "220 go\r\n!close", FORWARD_UNREACHABLE, "", "TLS handshake: " },
+    { "implicit and optional, and no TLS there", BACKEND_TLS_OPTIONAL, true, NULL, "250 fake\r\n",
+      PAPER_OLD, NULL, FORWARD_UNREACHABLE, "", "TLS handshake: " },
+    { "optional, too old", BACKEND_TLS_OPTIONAL, false, NULL, STARTTLS_OFFER, PAPER_OLD, NULL,
+      FORWARD_OK, "", NULL },
+    { "required, too old", BACKEND_TLS_REQUIRED, false, NULL, STARTTLS_OFFER, PAPER_OLD, NULL,
+      FORWARD_UNREACHABLE, "", "TLS handshake: " },
     { "plaintext behind the 220", BACKEND_TLS_OPTIONAL, false, NULL, STARTTLS_OFFER, PAPER_NONE,
       "220 go\r\n250 2.0.0 evil\r\n", FORWARD_UNREACHABLE, "",
       "STARTTLS: bytes behind the reply to STARTTLS" },
@@ -56,9 +70,21 @@ static const struct tls_trial {
 
 static const struct paper *find_paper(enum server_paper paper)
 {
-    static const struct paper *const papers[] = { NULL, &mx, &stranger, &expired };
+    static const struct paper *const papers[] = { NULL, &mx, &stranger, &expired, &mx };
 
     return papers[paper];
+}
+
+/* A server that speaks TLS 1.1 at most, as ours cannot be told to be. */
+static struct tls_server *new_old_server(void)
+{
+    struct tls_server *server = new_server(&mx, NULL, TLS_VERSION_1_0);
+    SSL *ssl = tls_server_open(server);
+
+    ck_assert_int_eq(SSL_CTX_set_max_proto_version(SSL_get_SSL_CTX(ssl), TLS1_1_VERSION), 1);
+    SSL_free(ssl);
+    tls_server_unref(server);
+    return server;
 }
 
 static void try_trial(const struct tls_trial *trial)
@@ -75,7 +101,9 @@ static void try_trial(const struct tls_trial *trial)
     config.command_timeout_ms = 300;
     first.ehlo = trial->offer;
     first.is_tls_implicit = trial->is_implicit;
-    if (trial->paper != PAPER_NONE)
+    if (trial->paper == PAPER_OLD)
+        first.tls = new_old_server();
+    else if (trial->paper != PAPER_NONE)
         first.tls = new_server(find_paper(trial->paper), NULL, TLS_VERSION_1_2);
     if (trial->starttls != NULL)
         first.rules[0] = (struct rule){ "STARTTLS", trial->starttls, 0, 0 };
@@ -109,6 +137,89 @@ START_TEST(tls_is_as_the_owner_wants_it_or_there_is_no_mail)
 }
 END_TEST
 
+static int count_said(const char *word)
+{
+    int count = 0;
+
+    for (const char *p = text_string(&first.said); (p = strstr(p, word)) != NULL; p++)
+        count++;
+    return count;
+}
+
+/* Ten times `retry`, and some. */
+#define PLAIN_MS 400
+
+START_TEST(tls_that_fails_where_it_is_optional_is_left_alone_for_a_while)
+{
+    struct tls_client *client = new_client(TLS_VERIFY_NOTHING);
+    struct mailer mailer;
+
+    prepare();
+    config.tls = BACKEND_TLS_OPTIONAL;
+    config.max_idle = 0;
+    config.retry_ms = PLAIN_MS / 10;
+    first.ehlo = STARTTLS_OFFER;
+    first.tls = new_old_server();
+    backend = backend_new(loop, &config, client, NULL, "gw.example.org");
+    net_run_until(loop, "the backend's EHLO", is_known, backend);
+    ck_assert_int_eq(first.connection_count, 2);
+    ck_assert_int_eq(count_said("STARTTLS"), 1);
+    ck_assert_int_eq(send_mail("<c@d.example>"), FORWARD_OK);
+    ck_assert_int_eq(send_mail("<c@d.example>"), FORWARD_OK);
+    ck_assert_int_eq(count_said("STARTTLS"), 1);
+    /* One tries again, and fails: neither news, nor anything to the others. */
+    net_run_for(loop, PLAIN_MS);
+    ck_assert_int_eq(send_mail("<c@d.example>"), FORWARD_OK);
+    ck_assert_int_eq(send_mail("<c@d.example>"), FORWARD_OK);
+    ck_assert_int_eq(count_said("STARTTLS"), 2);
+    ck_assert_str_eq(text_string(&log_lines), "backend-tls-failed ");
+    /* The server has been mended. */
+    tls_server_free(&first.tls);
+    first.tls = new_server(&mx, NULL, TLS_VERSION_1_2);
+    net_run_for(loop, PLAIN_MS);
+    for (int i = 0; i < 2; i++) {
+        mailer_init(&mailer);
+        ck_assert_int_eq(ask(&mailer, "<c@d.example>"), FORWARD_OK);
+        ck_assert_str_eq(mailer.recipient.tls_version, "TLSv1.3");
+        mailer_clear(&mailer);
+    }
+    ck_assert_str_eq(text_string(&log_lines), "backend-tls-failed backend-tls-up ");
+    tls_server_free(&first.tls);
+    tidy();
+    tls_client_free(&client);
+}
+END_TEST
+
+START_TEST(only_one_of_many_finds_out_whether_tls_works_again)
+{
+    struct tls_client *client = new_client(TLS_VERIFY_NOTHING);
+    struct mailer mailers[5];
+
+    prepare();
+    config.tls = BACKEND_TLS_OPTIONAL;
+    config.max_idle = 0;
+    config.retry_ms = PLAIN_MS / 10;
+    first.ehlo = STARTTLS_OFFER;
+    first.tls = new_old_server();
+    backend = backend_new(loop, &config, client, NULL, "gw.example.org");
+    net_run_until(loop, "the backend's EHLO", is_known, backend);
+    net_run_for(loop, PLAIN_MS);
+    for (size_t i = 0; i < COUNT(mailers); i++) {
+        mailer_init(&mailers[i]);
+        start_asking(&mailers[i], "<c@d.example>");
+    }
+    for (size_t i = 0; i < COUNT(mailers); i++) {
+        net_run_until(loop, "the answer to RCPT", is_recipient_told, &mailers[i]);
+        ck_assert_int_eq(mailers[i].recipient.class, FORWARD_OK);
+        mailer_clear(&mailers[i]);
+    }
+    ck_assert_int_eq(count_said("STARTTLS"), 2);
+    tls_server_free(&first.tls);
+    tidy();
+    tls_client_free(&client);
+}
+END_TEST
+
 static void set_up_keys(void)
 {
     text_init(&problem, 500);
@@ -129,6 +240,8 @@ int main(void)
     tcase_add_unchecked_fixture(tls, make_papers, free_papers);
     tcase_add_checked_fixture(tls, set_up_keys, tear_down_keys);
     tcase_add_test(tls, tls_is_as_the_owner_wants_it_or_there_is_no_mail);
+    tcase_add_test(tls, tls_that_fails_where_it_is_optional_is_left_alone_for_a_while);
+    tcase_add_test(tls, only_one_of_many_finds_out_whether_tls_works_again);
     suite_add_tcase(suite, tls);
     return unit_run(suite);
 }
