@@ -283,7 +283,8 @@ static void on_end(void *owner, enum stream_end end, const char *detail)
         return;
     channel->dialogue.has_reply = false;
     if (channel->state == CHANNEL_CONNECTING) {
-        phase = "connect";
+        channel->is_failure_ours = stream_has_local_failure(channel->stream);
+        phase = channel->is_failure_ours ? "connect, on our side" : "connect";
     } else if (channel->state == CHANNEL_SECURING) {
         phase = "TLS handshake";
         channel->has_failed_tls = channel_can_be_plain(channel->settings);

@@ -65,6 +65,7 @@ struct channel {
     struct loop_timer idle_timer;  /* the pool's; without a loop until it has set it */
     bool *is_gone;                 /* set when it is freed inside its own callback; NULL outside */
     /* Results. */
+    bool is_failure_ours;          /* our own system refused to connect, whatever the server does */
     bool has_failed_tls;           /* it ended in a handshake without which one can do */
     struct text problem;           /* why it ended, for the log */
 };

@@ -37,7 +37,7 @@ enum forward_class {
     FORWARD_TOO_LARGE,       /* 552 or 5.3.4 at MAIL or at the end */
     FORWARD_DEFERRED,        /* any other 4xx */
     FORWARD_UNREACHABLE,     /* no address took us up to MAIL: down, 421, TLS, no XCLIENT */
-    FORWARD_BUSY,            /* no free connection within `wait` */
+    FORWARD_BUSY,            /* no free connection within `wait`, or nothing to make one of */
     FORWARD_BROKEN,          /* it closed, stalled or spoke garbage before our dot */
     FORWARD_NEEDS_8BITMIME,  /* this backend lacks what the message needs */
     FORWARD_NEEDS_SMTPUTF8,

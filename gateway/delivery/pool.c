@@ -34,6 +34,8 @@ struct pool_request {
     struct channel *channel;       /* in setup; NULL while waiting */
     struct loop_timer wait_timer;
     uint64_t wait_until_ms;        /* when it gives up, unless its channel is in setup then */
+    bool has_own_failure;          /* the last failure it met was no address's, but `own_failure` */
+    struct answer own_failure;
 };
 
 static void serve(void *owner);
@@ -247,7 +249,7 @@ static void on_kept_event(void *owner, struct channel *channel, enum client_even
         make_idle(pool, channel);
         return;
     }
-    if (is_in_setup)
+    if (is_in_setup && !channel->is_failure_ours)
         note_failed(pool, channel);
     if (is_idle)
         pool->idle_count--;
@@ -264,7 +266,11 @@ static void on_setup_event(void *owner, struct channel *channel, enum client_eve
         end_request(request, channel, NULL);
         return;
     }
-    note_failed(pool, channel);
+    request->has_own_failure = channel->is_failure_ours;
+    if (channel->is_failure_ours)
+        channel_describe(channel, FORWARD_BUSY, &request->own_failure);
+    else
+        note_failed(pool, channel);
     request->channel = NULL;
     list_remove(&request->link);
     if (channel->has_failed_tls) {
@@ -307,6 +313,7 @@ struct pool_request *pool_request_start(struct pool *pool, bool is_fresh, size_t
     request->events = events;
     request->done = done;
     request->owner = owner;
+    answer_init(&request->own_failure);
     list_init(&request->link);
     loop_timer_init(&request->wait_timer, pool->settings.loop, on_wait_due, request);
     request->wait_until_ms = loop_now_ms(pool->settings.loop) + pool->settings.config->wait_ms;
@@ -318,6 +325,7 @@ static void free_request(struct pool_request *request)
 {
     list_remove(&request->link);
     loop_timer_cancel(&request->wait_timer);
+    answer_clear(&request->own_failure);
     mem_free(request);
 }
 
@@ -377,13 +385,14 @@ static void open_channel(struct pool *pool, struct pool_request *request, size_t
         channel_new(&pool->settings, address_index, is_plain, &setup_events, request);
 }
 
-/* Every address has failed or is left alone, and no channel is left. */
+/* Every address has failed or is left alone, or we could not even try; and no channel is left. */
 static void fail_request(struct pool *pool, struct pool_request *request)
 {
     struct answer failure;
 
     answer_init(&failure);
-    answer_copy(&failure, &pool->addresses.last_failure);
+    answer_copy(&failure, request->has_own_failure ? &request->own_failure
+                                                   : &pool->addresses.last_failure);
     end_request(request, NULL, &failure);
     answer_clear(&failure);
 }

@@ -463,6 +463,16 @@ struct stream *stream_connect(struct loop *loop, const struct ip_endpoint *to,
     return stream;
 }
 
+bool stream_has_local_failure(const struct stream *stream)
+{
+    static const int errors[] = { EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL, EAGAIN };
+
+    for (size_t i = 0; i < sizeof errors / sizeof errors[0]; i++)
+        if (stream->error == errors[i])
+            return true;
+    return false;
+}
+
 /* No callback of the owner's comes from now on. */
 static void part_from_owner(struct stream *stream)
 {

@@ -74,6 +74,11 @@ struct stream *stream_new(struct loop *loop, int take_fd, const struct stream_ev
  */
 struct stream *stream_connect(struct loop *loop, const struct ip_endpoint *to,
                               const struct stream_events *events, void *owner);
+/*
+ * Once it has ended: did our own system refuse, for want of a descriptor, a port or memory?
+ * Then the failure says nothing of the peer.
+ */
+bool stream_has_local_failure(const struct stream *stream);
 /* Closes the socket at once, unsent output is dropped; no callback comes any more. */
 void stream_free(struct stream **stream);
 /*

@@ -3,6 +3,10 @@
  * delivery/: everything that a backend can do wrong, at every place. Each ends in
  * one answer of the right class, and never in FORWARD_OK.
  */
+#include <errno.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
 #include "delivery_unit.h"
 
 /* No answer to the recipient, or to the message, is expected. */
@@ -414,6 +418,93 @@ START_TEST(a_backend_that_is_not_there_is_unreachable)
 }
 END_TEST
 
+/* ---- what our own system refuses ---- */
+
+/* Errors that the next calls fail with; 0 for none. */
+static int socket_error;
+static int connect_error;
+
+/* In front of the system's own. */
+int socket(int family, int type, int protocol)
+{
+    errno = socket_error;
+    return socket_error != 0 ? -1 : (int)syscall(SYS_socket, family, type, protocol);
+}
+
+int connect(int fd, const struct sockaddr *address, socklen_t length)
+{
+    errno = connect_error;
+    return connect_error != 0 ? -1 : (int)syscall(SYS_connect, fd, address, length);
+}
+
+static const struct local_fault {
+    int socket_error;
+    int connect_error;
+    bool is_ours;
+    const char *detail;
+} local_faults[] = {
+    { EMFILE, 0, true, "connect, on our side: too many open files" },
+    { ENFILE, 0, true, "connect, on our side: too many open files in system" },
+    { ENOBUFS, 0, true, "connect, on our side: no buffer space available" },
+    { ENOMEM, 0, true, "connect, on our side: cannot allocate memory" },
+    { 0, EADDRNOTAVAIL, true, "connect, on our side: cannot assign requested address" },
+    { 0, ENOBUFS, true, "connect, on our side: no buffer space available" },
+    { 0, ENETUNREACH, false, "connect: network is unreachable" },
+    { 0, ECONNREFUSED, false, "connect: connection refused" },
+};
+
+START_TEST(what_our_own_system_refuses_is_no_failure_of_an_address)
+{
+    for (size_t i = 0; i < COUNT(local_faults); i++) {
+        const struct local_fault *fault = &local_faults[i];
+        struct mailer mailer;
+
+        prepare();
+        config.address_count = 2;
+        config.max_idle = 0;
+        start_known_backend();
+        socket_error = fault->socket_error;
+        connect_error = fault->connect_error;
+        mailer_init(&mailer);
+        ck_assert_int_eq(ask(&mailer, "<c@d.example>"),
+                         fault->is_ours ? FORWARD_BUSY : FORWARD_UNREACHABLE);
+        ck_assert_str_eq(mailer.recipient.detail, fault->detail);
+        mailer_clear(&mailer);
+        socket_error = connect_error = 0;
+        ck_assert_str_eq(text_string(&log_lines),
+                         fault->is_ours ? "" : "backend-down backend-down ");
+        ck_assert_msg(send_mail("<c@d.example>") == (fault->is_ours ? FORWARD_OK
+                                                                    : FORWARD_UNREACHABLE),
+                      "%s: the mail behind it", fault->detail);
+        tidy();
+    }
+}
+END_TEST
+
+START_TEST(where_no_connection_can_be_made_those_in_use_will_do)
+{
+    struct mailer mailers[2];
+
+    prepare();
+    start_known_backend();
+    for (size_t i = 0; i < COUNT(mailers); i++)
+        mailer_init(&mailers[i]);
+    ck_assert_int_eq(ask(&mailers[0], "<c@d.example>"), FORWARD_OK);
+    socket_error = EMFILE;
+    start_asking(&mailers[1], "<e@f.example>");
+    net_run_for(loop, 50);
+    ck_assert_int_eq(mailers[1].recipients_told, 0);
+    ck_assert_int_eq(deliver(&mailers[0]), FORWARD_OK);
+    net_run_until(loop, "the answer to RCPT", is_recipient_told, &mailers[1]);
+    ck_assert_int_eq(mailers[1].recipient.class, FORWARD_OK);
+    socket_error = 0;
+    for (size_t i = 0; i < COUNT(mailers); i++)
+        mailer_clear(&mailers[i]);
+    ck_assert_int_eq(first.connection_count, 1);
+    tidy();
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("delivery_failure");
@@ -434,6 +525,8 @@ int main(void)
     tcase_add_test(address, a_refusal_is_no_reason_for_another_address);
     tcase_add_test(address, an_address_that_failed_is_left_alone_for_a_while);
     tcase_add_test(address, a_backend_that_is_not_there_is_unreachable);
+    tcase_add_test(address, what_our_own_system_refuses_is_no_failure_of_an_address);
+    tcase_add_test(address, where_no_connection_can_be_made_those_in_use_will_do);
     suite_add_tcase(suite, address);
     return unit_run(suite);
 }
