@@ -3,8 +3,9 @@
  * A worker; see worker.h.
  *
  * In order: orders from the master, the ring (so that it can say what goes
- * wrong), the user's identity, configuration and book, TLS, the gate, and then
- * the loop until it is told to drain, or the master is gone.
+ * wrong), the user's identity, configuration and book, TLS, the gate, what the
+ * backends can do, and then the sockets until it is told to drain, or the master
+ * is gone.
  */
 #include "daemon/worker.h"
 
@@ -34,8 +35,15 @@
 #define COUNT_MS 1000
 /* After the last session: so long its last words may take to reach the client. */
 #define LINGER_MS 200
+/*
+ * So long a new worker waits to learn what the backends can do, before it takes sockets. A server
+ * that greets late, against spam, takes a few seconds; and it must be well below the time that the
+ * master, or a service manager, gives a start.
+ */
+#define BACKENDS_MS 5000
 
 enum worker_state {
+    WORKER_STARTING,  /* until the backends are known, or BACKENDS_MS are over */
     WORKER_SERVING,   /* until DRAIN, or until the master is gone */
     WORKER_DRAINING,  /* until the gate has no session left */
     WORKER_LINGERING, /* until LINGER_MS are over */
@@ -80,6 +88,7 @@ struct worker {
 static void on_channel(void *owner);
 static void on_count(void *owner);
 static void on_lingered(void *owner);
+static void on_backends(void *owner);
 
 /* ---- Beginning. */
 
@@ -231,6 +240,7 @@ static void open_gate(struct worker *worker, int take_spool_fd)
     settings.spill = worker->spill =
         spill_new(worker->loop, take_spool_fd, worker->config->max_spool_disk_bytes);
     worker->gate = gate_new(&settings);
+    gate_await_backends(worker->gate, BACKENDS_MS, on_backends, worker);
     loop_timer_init(&worker->count_timer, worker->loop, on_count, worker);
     loop_timer_start(&worker->count_timer, COUNT_MS);
     loop_timer_init(&worker->linger_timer, worker->loop, on_lingered, worker);
@@ -254,6 +264,16 @@ static bool start(struct worker *worker, struct handover *message)
     if (is_started)
         open_gate(worker, handover_take_fd(message, HANDOVER_WORK_SPOOL));
     return is_started;
+}
+
+/* From now on it is given sockets. Others had them, or clients have waited in their backlog. */
+static void on_backends(void *owner)
+{
+    struct worker *worker = owner;
+
+    worker->state = WORKER_SERVING;
+    if (handover_send(HANDOVER_CHANNEL_FD, HANDOVER_READY, SLICE_EMPTY, NULL, 0) != HANDOVER_DONE)
+        loop_stop(worker->loop);
 }
 
 static void on_count(void *owner)
@@ -394,7 +414,7 @@ static void on_channel(void *owner)
     if (result != HANDOVER_GONE && result != HANDOVER_BROKEN)
         return;
     loop_watch_free(&worker->channel);
-    if (worker->state == WORKER_SERVING) {
+    if (worker->state == WORKER_STARTING || worker->state == WORKER_SERVING) {
         log_error("master-gone", "the master is gone: no new sessions, and then the end");
         drain(worker, worker->config->drain_timeout_ms);
     }
@@ -436,15 +456,14 @@ static void clear(struct worker *worker)
 
 int worker_run(void)
 {
-    struct worker worker = { .state = WORKER_SERVING };
+    struct worker worker = { .state = WORKER_STARTING };
     struct handover message;
     bool is_started;
 
     is_started = handover_receive(HANDOVER_CHANNEL_FD, &message) == HANDOVER_DONE &&
                  message.type == HANDOVER_WORK && start(&worker, &message);
     handover_clear(&message);
-    if (is_started && handover_send(HANDOVER_CHANNEL_FD, HANDOVER_READY, SLICE_EMPTY, NULL, 0) ==
-                          HANDOVER_DONE)
+    if (is_started)
         loop_run(worker.loop);
     clear(&worker);
     return is_started ? EXIT_SUCCESS : EXIT_CANNOT_START;

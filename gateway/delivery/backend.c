@@ -67,6 +67,16 @@ static void on_event(void *owner, struct channel *channel, enum client_event eve
 
 static const struct channel_events learning_events = { .on_event = on_event };
 
+static void settle(struct backend *backend)
+{
+    void (*done)(void *) = backend->on_settled;
+
+    backend->has_settled = true;
+    backend->on_settled = NULL;
+    if (done != NULL)
+        done(backend->settled_owner);
+}
+
 static void on_learnt(void *owner, struct channel *channel, const struct answer *failure)
 {
     struct backend *backend = owner;
@@ -76,6 +86,7 @@ static void on_learnt(void *owner, struct channel *channel, const struct answer 
         loop_timer_start(&backend->retry_timer, backend->config->retry_ms);
     else
         pool_return(&backend->pool, &channel);
+    settle(backend);
 }
 
 static void learn(void *owner)
@@ -126,6 +137,17 @@ unsigned int backend_extensions(const struct backend *backend)
 bool backend_is_known(const struct backend *backend)
 {
     return backend->pool.is_known;
+}
+
+bool backend_has_settled(const struct backend *backend)
+{
+    return backend->has_settled;
+}
+
+void backend_await_settled(struct backend *backend, void (*done)(void *owner), void *owner)
+{
+    backend->on_settled = done;
+    backend->settled_owner = owner;
 }
 
 uint64_t backend_max_size(const struct backend *backend)

@@ -19,8 +19,8 @@ struct backend;
 
 /*
  * `config`, `tls` (NULL when the block has tls off) and `spill` (for messages on disk) are lent and
- * outlive the backend. `hostname` is what we say in EHLO. It soon connects once
- * to learn what the backend can do, and again after `retry` while it fails.
+ * outlive the backend. `hostname` is what we say in EHLO. It connects at once,
+ * to learn what the backend can do, and again after `retry` while that fails.
  */
 struct backend *backend_new(struct loop *loop, const struct config_backend *config,
                             struct tls_client *tls, struct spill *spill, const char *hostname);
@@ -36,6 +36,10 @@ const struct config_backend *backend_config(const struct backend *backend);
 unsigned int backend_extensions(const struct backend *backend);
 /* True once an EHLO (or a refused one) told. Before that only `assume` counts. */
 bool backend_is_known(const struct backend *backend);
+/* True once it is known, or could not be learnt at the first attempt. */
+bool backend_has_settled(const struct backend *backend);
+/* `done` comes once, from the loop, when that becomes true; NULL: nobody waits any more. */
+void backend_await_settled(struct backend *backend, void (*done)(void *owner), void *owner);
 /* Its SIZE limit less 8 KiB for our headers; 0 for none. */
 uint64_t backend_max_size(const struct backend *backend);
 

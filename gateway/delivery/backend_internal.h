@@ -14,6 +14,9 @@ struct backend {
     /* State. */
     struct pool pool;
     struct loop_timer retry_timer;  /* learning that failed is tried again */
+    bool has_settled;               /* learning has succeeded, or failed for the first time */
+    void (*on_settled)(void *owner); /* NULL when nobody waits for that */
+    void *settled_owner;
     /* In flight. */
     struct pool_request *learning;  /* NULL when idle */
 };

@@ -3,6 +3,7 @@
 #include "flow/gate.h"
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "flow/connection.h"
 #include "flow/shared.h"
@@ -17,6 +18,11 @@ struct gate {
     struct list_link connections;
     size_t connection_count;
     size_t *counts;                    /* by listener */
+    /* Waiting for the backends. */
+    struct loop_timer backends_timer;
+    struct loop_task backends_task;
+    void (*on_backends)(void *owner);  /* NULL unless they are awaited */
+    void *backends_owner;
     /* Draining. */
     bool is_draining;
     struct loop_timer drain_timer;
@@ -27,6 +33,7 @@ struct gate {
 
 static void on_drain_timeout(void *owner);
 static void report_drained(void *owner);
+static void report_backends(void *owner);
 
 struct gate *gate_new(const struct gate_settings *settings)
 {
@@ -35,10 +42,65 @@ struct gate *gate_new(const struct gate_settings *settings)
     gate->shared = shared_new(settings);
     gate->counts = mem_new_array(settings->config->listener_count, sizeof(*gate->counts));
     list_init(&gate->connections);
+    loop_timer_init(&gate->backends_timer, settings->loop, report_backends, gate);
+    loop_task_init(&gate->backends_task, report_backends, gate);
     loop_timer_init(&gate->drain_timer, settings->loop, on_drain_timeout, gate);
     loop_task_init(&gate->drained_task, report_drained, gate);
     return gate;
 }
+
+/* ---- The backends. */
+
+static bool have_all_settled(const struct gate *gate)
+{
+    for (size_t i = 0; i < gate->shared->settings.config->backend_count; i++)
+        if (!backend_has_settled(gate->shared->backends[i]))
+            return false;
+    return true;
+}
+
+static void on_backend_settled(void *owner)
+{
+    struct gate *gate = owner;
+
+    if (have_all_settled(gate))
+        loop_defer(gate->shared->settings.loop, &gate->backends_task);
+}
+
+static void stop_awaiting_backends(struct gate *gate)
+{
+    for (size_t i = 0; i < gate->shared->settings.config->backend_count; i++)
+        backend_await_settled(gate->shared->backends[i], NULL, NULL);
+    loop_timer_cancel(&gate->backends_timer);
+    loop_task_cancel(&gate->backends_task);
+    gate->on_backends = NULL;
+}
+
+/* All have settled, or those that have not are waited for no longer. */
+static void report_backends(void *owner)
+{
+    struct gate *gate = owner;
+    void (*done)(void *) = gate->on_backends;
+
+    stop_awaiting_backends(gate);
+    for (size_t i = 0; i < gate->shared->settings.config->backend_count; i++)
+        if (!backend_has_settled(gate->shared->backends[i]))
+            log_warning("backend-unknown", "backend %s has not told yet what it can do",
+                        gate->shared->settings.config->backends[i].name);
+    done(gate->backends_owner);
+}
+
+void gate_await_backends(struct gate *gate, uint64_t max_ms, void (*done)(void *owner), void *owner)
+{
+    gate->on_backends = done;
+    gate->backends_owner = owner;
+    for (size_t i = 0; i < gate->shared->settings.config->backend_count; i++)
+        backend_await_settled(gate->shared->backends[i], on_backend_settled, gate);
+    loop_timer_start(&gate->backends_timer, max_ms);
+    on_backend_settled(gate);
+}
+
+/* ---- The end, and the sessions. */
 
 void gate_free(struct gate **handle)
 {
@@ -52,6 +114,7 @@ void gate_free(struct gate **handle)
 
         connection_free(&connection);
     }
+    stop_awaiting_backends(gate);
     loop_timer_cancel(&gate->drain_timer);
     loop_task_cancel(&gate->drained_task);
     shared_free(&gate->shared);
@@ -182,6 +245,7 @@ static void on_drain_timeout(void *owner)
 
 void gate_drain(struct gate *gate, uint64_t max_ms, void (*done)(void *owner), void *owner)
 {
+    stop_awaiting_backends(gate);
     gate->is_draining = true;
     gate->on_drained = done;
     gate->drain_owner = owner;

@@ -41,6 +41,14 @@ struct gate *gate_new(const struct gate_settings *settings);
 /* Every session must have ended, or ends here without a reply. */
 void gate_free(struct gate **gate);
 
+/*
+ * `done` comes once, from the loop: when every backend has told what it can do or could not be
+ * reached, at the latest after `max_ms`; not any more after gate_drain. Sessions from before offer
+ * less than the backends have, and a sender that misses SMTPUTF8 bounces its mail.
+ */
+void gate_await_backends(struct gate *gate, uint64_t max_ms, void (*done)(void *owner),
+                         void *owner);
+
 /* Lets an accepted socket in, or turns it away with a reply. Takes `take_fd`. */
 void gate_accept(struct gate *gate, size_t listener_index, int take_fd,
                  const struct ip_endpoint *peer);

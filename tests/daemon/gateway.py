@@ -74,6 +74,7 @@ class TakesAll(scripted.Script):
     def __init__(self):
         super().__init__([], {})
         self.offers = ["PIPELINING", "8BITMIME"]
+        self.greeting = []  # actions before the greeting
         self.dot_gate = threading.Event()
         self.dot_gate.set()
         self.waiting = 0
@@ -83,6 +84,8 @@ class TakesAll(scripted.Script):
         """Nobody reads it."""
 
     def find(self, event):
+        if event == b"connect" and self.greeting:
+            return [*self.greeting, "reply " + scripted.ANSWERS["connect"]]
         if event != b".":
             return None
         with self.lock:

@@ -67,6 +67,70 @@ class LifeTests(GatewayTests):
             expect(code == 250, f"client {number} got {code} {text}")
             client.close()
 
+    def expect_known_backend(self, when):
+        client = Client(self.gateway.port)
+        code, text = client.hello()
+        client.close()
+        expect(code == 250 and "8BITMIME" in text, f"{when}: got {code} {text}")
+
+    def test_a_new_worker_knows_its_backend_before_it_serves(self):
+        self.backend.script.greeting = ["wait 2s"]
+        self.gateway.write_config(workers=1)
+        self.gateway.start()
+        self.expect_known_backend("at the start")
+        self.gateway.signal(signal.SIGHUP)
+        self.gateway.wait_log(r"event=reloaded ")
+        self.expect_known_backend("behind a reload")
+        wait_for(lambda: len(self.gateway.children("posternd: worker")) == 1, "the old one to end")
+        os.kill(self.gateway.children("posternd: worker")[0], signal.SIGKILL)
+        self.gateway.wait_log(r"event=worker-died ")
+        self.expect_known_backend("with a worker in place of a dead one")
+
+    def test_a_reload_that_waits_for_a_backend_leaves_the_sockets_with_the_old_workers(self):
+        self.gateway.start()
+        self.backend.script.greeting = ["wait 3s"]
+        self.gateway.signal(signal.SIGHUP)
+        wait_for(lambda: len(self.gateway.children("posternd: worker")) > 2, "the new workers")
+        self.expect_known_backend("while the new workers wait")
+        expect(not self.gateway.find(r"event=reloaded "), "the new workers did not wait")
+        self.gateway.wait_log(r"event=reloaded ")
+
+    def test_a_silent_backend_is_not_waited_for_for_long(self):
+        self.backend.script.greeting = ["silence"]
+        begin = time.monotonic()
+        self.gateway.start()
+        waited = time.monotonic() - begin
+        expect(4 < waited < 15, f"it started after {waited:.1f} s")
+        self.gateway.wait_log(r"event=backend-unknown .*legacy", 2)
+        client = Client(self.gateway.port)
+        code, text = client.hello()
+        client.close()
+        expect(code == 250 and "8BITMIME" not in text, f"got {code} {text}")
+
+    def test_a_backend_that_is_down_is_not_waited_for(self):
+        self.backend.listener.close()
+        self.gateway.start()
+        self.gateway.wait_log(r"event=backend-down ")
+        expect(not self.gateway.find(r"event=backend-unknown "), "the workers waited for it")
+
+    def test_workers_that_wait_for_a_backend_end_when_they_are_told(self):
+        self.backend.script.greeting = ["silence"]
+        self.gateway.start(wait=False)
+        wait_for(lambda: self.backend.connections, "a worker to ask the backend")
+        expect(self.gateway.stop() == 0, "no clean end")
+        expect(not self.gateway.find(r"event=worker-late "), "a worker had to be ended")
+
+    def test_workers_that_wait_for_a_backend_end_with_the_master(self):
+        self.backend.script.greeting = ["silence"]
+        self.gateway.start(wait=False)
+        wait_for(lambda: self.backend.connections, "a worker to ask the backend")
+        everyone = self.gateway.children("posternd: ")
+        self.gateway.process.kill()
+        self.gateway.process.wait()
+        wait_for(lambda: not any(os.path.exists(f"/proc/{pid}/fd/2") for pid in everyone),
+                 "the others to end")
+        expect(self.gateway.find(r"event=master-gone "), "no worker has seen its end")
+
     def test_a_killed_logger_is_replaced_and_no_line_is_lost(self):
         self.gateway.start()
         load = Load(self.gateway.port)
