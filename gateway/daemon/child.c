@@ -46,9 +46,13 @@ bool children_init(struct children *children, struct loop *loop, struct text *pr
 
 void children_clear(struct children *children)
 {
+    struct list_link *link;
+
     if (children->program_fd >= 0)
         close(children->program_fd);
     children->program_fd = -1;
+    while ((link = list_take_first(&children->list)) != NULL)
+        mem_free(LIST_OWNER(link, struct child, link));
 }
 
 /* ---- In the new process, up to the exec. Only what is safe between fork and exec. */
@@ -185,6 +189,33 @@ void child_kill(struct child *child)
 {
     if (!child->is_dead)
         kill(child->pid, SIGKILL);
+}
+
+static void ignore_message(void *owner, struct handover *message)
+{
+    (void)owner;
+    (void)message;
+}
+
+static void ignore_exit(void *owner, pid_t pid, int wait_status)
+{
+    (void)owner;
+    (void)pid;
+    (void)wait_status;
+}
+
+void child_abandon(struct child **handle)
+{
+    static const struct child_events events = { .on_message = ignore_message,
+                                                .on_exit = ignore_exit };
+    struct child *child = *handle;
+
+    *handle = NULL;
+    if (child == NULL)
+        return;
+    child->events = &events;
+    close_channel(child);
+    child_kill(child);
 }
 
 void child_hang_up(struct child *child)

@@ -34,7 +34,7 @@ struct child_events {
 /* The program is the one that runs now, even if its file is replaced or hidden from users later. */
 bool children_init(struct children *children, struct loop *loop, struct text *problem)
     __attribute__((warn_unused_result));
-/* All children must be gone. */
+/* All children must be gone, or abandoned. */
 void children_clear(struct children *children);
 /* After SIGCHLD: calls on_exit for all that are gone. */
 void children_reap(struct children *children);
@@ -54,6 +54,11 @@ void child_send(struct child *child, enum handover_type type, const void *body, 
                 const int *fds, size_t fd_count);
 /* At once and for sure; on_exit follows. */
 void child_kill(struct child *child);
+/*
+ * The same, for one that nobody may wait for: where it hangs in a call to a dead disk, not even
+ * SIGKILL ends it. No event of it comes any more, and the handle is NULL afterwards.
+ */
+void child_abandon(struct child **child);
 /* Closes the channel, so that the child sees its end; on_exit follows when it ends. */
 void child_hang_up(struct child *child);
 pid_t child_pid(const struct child *child);

@@ -35,11 +35,13 @@
 
 #define EXIT_CANNOT_START 2
 #define SENTENCE_BYTES 1000
+/* The loader reads files and asks nobody: one that takes longer hangs, on a dead mount mostly. */
+#define LOAD_MS 60000
 /* A ticket is good for one to two of these. */
 #define TICKET_KEYS_MS (2ull * 3600 * 1000)
 
 enum master_state {
-    MASTER_LOADING,  /* until the loader ends */
+    MASTER_LOADING,  /* until the loader ends, or LOAD_MS are over */
     MASTER_STARTING, /* until all workers of `next` are ready, or it has failed */
     MASTER_SERVING,  /* until a signal */
     MASTER_RETIRING, /* until the last worker of `old` has ended */
@@ -62,7 +64,8 @@ struct master {
     uint8_t hash_key[32];
     uint64_t last_number;        /* of a generation */
     /* In flight. */
-    struct child *loader;        /* NULL but in MASTER_LOADING, and while a killed one ends */
+    struct child *loader;        /* NULL but in MASTER_LOADING */
+    struct loop_timer load_timer; /* set likewise */
     struct blueprint blueprint;  /* what it handed over */
     bool is_loaded;              /* it did */
     struct loop_task free_task;  /* generations are freed here, not inside their own events */
@@ -79,6 +82,7 @@ static void on_generation_gone(void *owner, struct generation *generation);
 static void on_diagnostic(void *owner, struct handover *message);
 static void on_loader_exit(void *owner, pid_t pid, int wait_status);
 static void start_load(struct master *master);
+static void refuse_load(struct master *master, const char *why);
 static void stop(struct master *master);
 static void end_when_alone(struct master *master);
 
@@ -209,15 +213,11 @@ static void start_load(struct master *master)
     master->loader = child_start(&master->children, "posternd: loader", &loader_events, master,
                                  &problem);
     if (master->loader != NULL) {
+        loop_timer_start(&master->load_timer, LOAD_MS);
         child_send(master->loader, HANDOVER_LOAD, master->options->path,
                    strlen(master->options->path), NULL, 0);
     } else {
-        log_error("config-refused", "%s", text_string(&problem));
-        master->exit_status = EXIT_CANNOT_START;
-        if (is_first_start(master))
-            stop(master);
-        else
-            enter(master, MASTER_SERVING);
+        refuse_load(master, text_string(&problem));
     }
     text_clear(&problem);
 }
@@ -353,11 +353,7 @@ static void on_loader_exit(void *owner, pid_t pid, int wait_status)
 
     (void)pid;
     master->loader = NULL;
-    if (master->state != MASTER_LOADING) {
-        blueprint_clear(&master->blueprint);
-        end_when_alone(master);
-        return;
-    }
+    loop_timer_cancel(&master->load_timer);
     if (master->is_loaded && wait_status == 0) {
         follow_blueprint(master);
         return;
@@ -373,6 +369,17 @@ static void on_loader_exit(void *owner, pid_t pid, int wait_status)
     text_clear(&why);
 }
 
+static void on_load_timeout(void *owner)
+{
+    struct master *master = owner;
+    char why[SENTENCE_BYTES];
+
+    child_abandon(&master->loader);
+    snprintf(why, sizeof why, "%s is not loaded: it, or a file that it names, is not read in %d s",
+             master->options->path, LOAD_MS / 1000);
+    refuse_load(master, why);
+}
+
 /* ---- The end of a generation. */
 
 static void free_gone(void *owner)
@@ -385,12 +392,11 @@ static void free_gone(void *owner)
 /* Not at once: this is called from inside it. */
 static void dispose(struct master *master, struct generation *generation)
 {
-    if (master->next == generation)
-        master->next = NULL;
-    if (master->current == generation)
-        master->current = NULL;
-    if (master->old == generation)
-        master->old = NULL;
+    struct generation **places[] = { &master->next, &master->current, &master->old };
+
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++)
+        if (*places[i] == generation)
+            *places[i] = NULL;
     generation_free(&master->gone);
     master->gone = generation;
     loop_defer(master->loop, &master->free_task);
@@ -418,11 +424,6 @@ static void on_generation_failed(void *owner, struct generation *generation)
     tell_ready(master);
 }
 
-static bool has_generations(const struct master *master)
-{
-    return master->next != NULL || master->current != NULL || master->old != NULL;
-}
-
 static void on_log_ended(void *owner)
 {
     struct master *master = owner;
@@ -432,7 +433,9 @@ static void on_log_ended(void *owner)
 
 static void end_when_alone(struct master *master)
 {
-    if (has_generations(master) || master->loader != NULL || master->state != MASTER_STOPPING)
+    bool has_workers = master->next != NULL || master->current != NULL || master->old != NULL;
+
+    if (has_workers || master->state != MASTER_STOPPING)
         return;
     if (master->exit_status == 0)
         log_notice("stopped", "postern %s has ended", master->options->version);
@@ -452,23 +455,23 @@ static void on_generation_gone(void *owner, struct generation *generation)
 
 /* ---- Stopping. */
 
-static void drain_all(struct master *master, void (*drain)(struct generation *generation))
+static void tell_all(struct master *master, void (*tell)(struct generation *generation))
 {
     struct generation *generations[] = { master->next, master->current, master->old };
 
     for (size_t i = 0; i < sizeof generations / sizeof generations[0]; i++)
         if (generations[i] != NULL)
-            drain(generations[i]);
+            tell(generations[i]);
 }
 
 /* Sockets are closed first: clients go to another gateway rather than wait for this one. */
 static void stop(struct master *master)
 {
     enter(master, MASTER_STOPPING);
-    if (master->loader != NULL)
-        child_kill(master->loader);
+    loop_timer_cancel(&master->load_timer);
+    child_abandon(&master->loader);
     sockets_clear(&master->sockets);
-    drain_all(master, generation_drain);
+    tell_all(master, generation_drain);
     end_when_alone(master);
 }
 
@@ -480,7 +483,7 @@ static void on_stop_signal(void *owner)
         return;
     if (master->state == MASTER_STOPPING) {
         log_notice("stopping", "told twice: sessions are cut off");
-        drain_all(master, generation_drain_now);
+        tell_all(master, generation_drain_now);
         return;
     }
     notify_send_stopping(&master->notify, "letting the sessions end");
@@ -521,12 +524,9 @@ static void on_child_signal(void *owner)
 static void on_ticket_time(void *owner)
 {
     struct master *master = owner;
-    struct generation *generations[] = { master->next, master->current, master->old };
 
     tls_ticket_keys_rotate(&master->ticket_keys);
-    for (size_t i = 0; i < sizeof generations / sizeof generations[0]; i++)
-        if (generations[i] != NULL)
-            generation_send_ticket_keys(generations[i]);
+    tell_all(master, generation_send_ticket_keys);
     loop_timer_start(&master->ticket_timer, TICKET_KEYS_MS);
 }
 
@@ -543,6 +543,7 @@ static bool init(struct master *master, struct text *problem)
     crypto_random(master->hash_key, sizeof master->hash_key);
     loop_timer_init(&master->ticket_timer, master->loop, on_ticket_time, master);
     loop_timer_start(&master->ticket_timer, TICKET_KEYS_MS);
+    loop_timer_init(&master->load_timer, master->loop, on_load_timeout, master);
     if (master->options->is_debug)
         log_set_level(LOG_LEVEL_DEBUG);
     if (!children_init(&master->children, master->loop, problem))

@@ -179,6 +179,7 @@ class Gateway:
         self.process = None
         self.program = POSTERND
         self.prefix = []  # a command that becomes posternd
+        self.skipped = 0  # seconds that the master's clock is ahead
         self.environment = dict(os.environ)
         self.user = f"user {user()};" if user() else ""
         self.write_config(**settings)
@@ -210,7 +211,8 @@ domain example.org {{ backend legacy; policy open; }}
         subprocess.run(["cc", "-D_GNU_SOURCE", "-shared", "-fPIC", "-o", library, source],
                        check=True)
         options = self.environment.get("ASAN_OPTIONS", "")
-        self.environment.update(environment, LD_PRELOAD=library,
+        others = self.environment.get("LD_PRELOAD", "")
+        self.environment.update(environment, LD_PRELOAD=f"{library} {others}".strip(),
                                 ASAN_OPTIONS=f"{options}:verify_asan_link_order=0")
 
     def arrange_early_death(self, title):
@@ -218,6 +220,25 @@ domain example.org {{ backend legacy; policy open; }}
         path = os.path.join(self.folder, "die")
         self.preload("die_early", DIE_EARLY_TITLE=title, DIE_EARLY_FILE=path)
         return path
+
+    def arrange_hang(self, title):
+        """Whoever has this title does nothing, as long as the file exists whose path this gives."""
+        path = os.path.join(self.folder, "hang")
+        self.preload("hang_early", HANG_EARLY_TITLE=title, HANG_EARLY_FILE=path)
+        return path
+
+    def arrange_time(self):
+        """Lets skip_time work."""
+        self.preload("skip_time", SKIP_TIME_FILE=os.path.join(self.folder, "seconds"))
+
+    def skip_time(self, seconds):
+        """So long passes for the master at once; for nobody else."""
+        self.skipped += seconds
+        path = os.path.join(self.folder, "seconds")
+        with open(path + ".new", "w", encoding="ascii") as file:
+            file.write(str(self.skipped))
+        os.rename(path + ".new", path)
+        self.signal(signal.SIGUSR1)  # it wakes up, and looks at the clock
 
     def arrange_stuck_disk(self):
         """The spool's disk does nothing as long as the file exists whose path this gives."""
