@@ -5,7 +5,7 @@ import signal
 import smtplib
 import ssl
 
-from gateway import PATIENCE, GatewayTests, expect, require_tool
+from gateway import PATIENCE, GatewayTests, expect, require_tool, wait_for
 from certificates import make_self_signed, openssl  # tests/lib, which gateway has put in reach
 
 
@@ -54,6 +54,36 @@ class CertificateTests(GatewayTests):
         self.configure(good, good_key, names="mx.example.org mail.example.org")
         got = self.gateway.check("-t", "-c", self.gateway.config_path)
         expect("is not for mail.example.org" in got.stderr, f"names: got {got.stderr}")
+
+    def resumes(self, context, session):
+        """(was it resumed?, the session) of a new connection."""
+        with smtplib.SMTP("127.0.0.1", self.gateway.port, timeout=PATIENCE) as client:
+            client.ehlo("client.example.net")
+            expect(client.docmd("STARTTLS")[0] == 220, "no STARTTLS")
+            client.sock = context.wrap_socket(client.sock, session=session)
+            client.file = None
+            return client.sock.session_reused, client.sock.session
+
+    def test_keys_of_tickets_change_in_every_worker(self):
+        self.configure(*self.make("mx", "mx.example.org"))
+        self.gateway.arrange_time()
+        self.gateway.start()
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        context.maximum_version = ssl.TLSVersion.TLSv1_2  # its session is complete at once
+        session = self.resumes(context, None)[1]
+
+        def is_known(times=8):
+            return [self.resumes(context, session)[0] for _ in range(times)]
+        expect(all(is_known()), "the other worker does not take the ticket")
+
+        def is_forgotten():
+            self.gateway.skip_time(2 * 3600 + 1)
+            return not any(is_known())
+        expect(not is_forgotten(), "a ticket of before one change is refused")
+        wait_for(is_forgotten, "a ticket of before two changes to be refused")
+        session = self.resumes(context, None)[1]
+        expect(all(is_known()), "tickets are taken no more")
 
     def test_authorities_of_a_backend_are_looked_at_too(self):
         self.gateway.write_config(backend="tls verified; tls-name mx.example.org; tls-ca none.pem;",

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* net/tls: versions, tickets and certificates, with a client of OpenSSL's own. */
+#include "net/tls_internal.h"
 #include "tls_unit.h"
 
 /* ---- foreign clients: OpenSSL itself on the other side, for what our client cannot do ---- */
@@ -83,6 +84,150 @@ START_TEST(a_client_without_a_cipher_in_common_is_told_so_in_the_log)
     SSL_free(ssl);
     SSL_CTX_free(context);
     tls_server_free(&foreign_server);
+}
+END_TEST
+
+/*
+ * Ciphers that nobody is to be served with: without encryption, without authentication; and, where
+ * a build of OpenSSL still has them, RC4, DES and what was made for export.
+ */
+static const char *const unfit_ciphers[] = {
+    "ECDHE-ECDSA-NULL-SHA", "AECDH-NULL-SHA", "AECDH-AES128-SHA", "ADH-AES256-GCM-SHA384",
+    "eNULL:aNULL:RC4:3DES:DES:EXP:MD5:SEED:IDEA:PSK:SRP",
+};
+
+/* At level 0, to which an old version takes a server, nothing but its own list keeps them out. */
+START_TEST(unfit_ciphers_are_refused_whatever_the_version)
+{
+    static const enum tls_version lowest[] = { TLS_VERSION_1_0, TLS_VERSION_1_2 };
+
+    for (size_t i = 0; i < COUNT(unfit_ciphers) * COUNT(lowest); i++) {
+        const char *ciphers = unfit_ciphers[i / COUNT(lowest)];
+        SSL_CTX *context = SSL_CTX_new(TLS_client_method());
+        SSL *ssl;
+
+        foreign_server = new_server(&mx, NULL, lowest[i % COUNT(lowest)]);
+        SSL_CTX_set_security_level(context, 0);
+        SSL_CTX_set_max_proto_version(context, TLS1_2_VERSION);
+        ck_assert_msg(SSL_CTX_set_cipher_list(context, ciphers) == 1, "%s", ciphers);
+        ssl = SSL_new(context);
+        ck_assert_msg(!foreign_handshake(ssl), "%s was taken: %s", ciphers,
+                      SSL_get_cipher_name(ssl));
+        ck_assert_msg(strcmp(server_end.detail, "no shared cipher") == 0, "%s: got \"%s\"", ciphers,
+                      server_end.detail);
+        SSL_free(ssl);
+        SSL_CTX_free(context);
+        tls_server_free(&foreign_server);
+    }
+}
+END_TEST
+
+/* What is offered to backends, at level 0: the same list. */
+START_TEST(no_unfit_cipher_is_offered)
+{
+    struct tls_client *client = tls_client_new(TLS_VERIFY_NOTHING, SLICE_EMPTY, TLS_VERSION_1_0,
+                                               &problem);
+    SSL *ssl = tls_client_open(client, NULL);
+    const STACK_OF(SSL_CIPHER) *ciphers = SSL_get_ciphers(ssl);
+
+    ck_assert_int_gt(sk_SSL_CIPHER_num(ciphers), 5);
+    for (int i = 0; i < sk_SSL_CIPHER_num(ciphers); i++) {
+        const SSL_CIPHER *cipher = sk_SSL_CIPHER_value(ciphers, i);
+        const char *name = SSL_CIPHER_get_name(cipher);
+
+        ck_assert_msg(SSL_CIPHER_get_bits(cipher, NULL) >= 128, "%s", name);
+        ck_assert_msg(SSL_CIPHER_get_auth_nid(cipher) != NID_auth_null, "%s", name);
+        ck_assert_msg(strstr(name, "AES") != NULL || strstr(name, "CHACHA20") != NULL, "%s", name);
+    }
+    SSL_free(ssl);
+    tls_client_unref(client);
+    tls_client_free(&client);
+}
+END_TEST
+
+/* ---- renegotiation ---- */
+
+static int finished_read;
+
+/* OpenSSL's information callback: the other side's Finished ends a handshake, and nothing else. */
+static void count_finished(const SSL *ssl, int where, int result)
+{
+    OSSL_HANDSHAKE_STATE state = SSL_get_state(ssl);
+
+    (void)result;
+    finished_read += (where & SSL_CB_LOOP) != 0
+                     && (state == TLS_ST_SR_FINISHED || state == TLS_ST_CR_FINISHED);
+}
+
+/* A first handshake of `ssl` with `end`, and a second one that `ssl` asks for. */
+static void shake_hands_twice(SSL *ssl, struct net_end *end)
+{
+    char byte;
+
+    while (end->ends == 0 && (end->secured == 0 || !SSL_is_init_finished(ssl))) {
+        SSL_do_handshake(ssl);
+        net_run_for(loop, 1);
+    }
+    ck_assert_msg(end->secured == 1, "%s", end->detail);
+    ck_assert_int_eq(finished_read, 1);
+    ck_assert_int_eq(SSL_renegotiate(ssl), 1);
+    for (int i = 0; i < 50; i++) {
+        SSL_do_handshake(ssl);
+        SSL_read(ssl, &byte, 1);
+        net_run_for(loop, 1);
+    }
+}
+
+static SSL *open_foreign(const SSL_METHOD *method, SSL_CTX **context, int fd)
+{
+    SSL *ssl;
+
+    *context = SSL_CTX_new(method);
+    SSL_CTX_set_max_proto_version(*context, TLS1_2_VERSION);
+    SSL_CTX_set_options(*context, SSL_OP_ALLOW_CLIENT_RENEGOTIATION);
+    SSL_CTX_set_info_callback(*context, count_finished);
+    if (method == TLS_server_method()) {
+        SSL_CTX_use_certificate(*context, mx.certificate);
+        SSL_CTX_use_PrivateKey(*context, mx.key);
+    }
+    ssl = SSL_new(*context);
+    SSL_set_fd(ssl, fd);
+    return ssl;
+}
+
+/* A client that asks for it again and again costs a server a key exchange each time. */
+START_TEST(no_client_and_no_server_gets_a_second_handshake)
+{
+    struct tls_client *client = new_client(TLS_VERIFY_NOTHING);
+    struct net_end *const ours[] = { &server_end, &client_end };
+
+    foreign_server = new_server(&mx, NULL, TLS_VERSION_1_2);
+    for (size_t i = 0; i < COUNT(ours); i++) {
+        SSL_CTX *context;
+        SSL *ssl;
+        int fds[2];
+
+        finished_read = 0;
+        part();
+        net_socketpair(fds);
+        net_end_init(&server_end, loop, i == 0 ? fds[0] : -1);
+        net_end_init(&client_end, loop, i == 0 ? -1 : fds[0]);
+        ssl = open_foreign(i == 0 ? TLS_client_method() : TLS_server_method(), &context, fds[1]);
+        if (i == 0) {
+            SSL_set_connect_state(ssl);
+            ck_assert(stream_accept_tls(server_end.stream, foreign_server));
+        } else {
+            SSL_set_accept_state(ssl);
+            ck_assert(stream_connect_tls(client_end.stream, client, NULL));
+        }
+        shake_hands_twice(ssl, ours[i]);
+        ck_assert_msg(finished_read == 1, "%s", i == 0 ? "by our server" : "by our client");
+        SSL_free(ssl);
+        SSL_CTX_free(context);
+        close(fds[1]);
+    }
+    tls_server_free(&foreign_server);
+    tls_client_free(&client);
 }
 END_TEST
 
@@ -283,6 +428,9 @@ int main(void)
 
     tcase_add_test(foreign, versions_below_the_lowest_are_refused);
     tcase_add_test(foreign, a_client_without_a_cipher_in_common_is_told_so_in_the_log);
+    tcase_add_test(foreign, unfit_ciphers_are_refused_whatever_the_version);
+    tcase_add_test(foreign, no_unfit_cipher_is_offered);
+    tcase_add_test(foreign, no_client_and_no_server_gets_a_second_handshake);
     tcase_add_test(foreign, a_session_is_resumed_by_any_server_that_has_the_keys);
     tcase_add_test(foreign, rotation_moves_the_present_key_back);
     tcase_add_test(contexts, bad_certificates_and_keys_are_refused_with_a_sentence);
