@@ -271,6 +271,8 @@ static void on_backends(void *owner)
 {
     struct worker *worker = owner;
 
+    if (worker->state != WORKER_STARTING) /* told to drain meanwhile */
+        return;
     worker->state = WORKER_SERVING;
     if (handover_send(HANDOVER_CHANNEL_FD, HANDOVER_READY, SLICE_EMPTY, NULL, 0) != HANDOVER_DONE)
         loop_stop(worker->loop);
