@@ -19,6 +19,21 @@ bool ip_equals(const struct ip_address *a, const struct ip_address *b)
     return memcmp(a->bytes, b->bytes, sizeof a->bytes) == 0;
 }
 
+bool ip_is_loopback(const struct ip_address *address)
+{
+    static const struct ip_address v6_loopback = { { [15] = 1 } };
+
+    return ip_is_v4(address) ? address->bytes[12] == 127 : ip_equals(address, &v6_loopback);
+}
+
+bool ip_is_unspecified(const struct ip_address *address)
+{
+    static const struct ip_address v4_any = { { [10] = 0xff, [11] = 0xff } };
+    static const struct ip_address v6_any;
+
+    return ip_equals(address, &v4_any) || ip_equals(address, &v6_any);
+}
+
 bool ip_parse(struct slice s, struct ip_address *address)
 {
     char text[INET6_ADDRSTRLEN];

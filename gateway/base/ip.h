@@ -37,6 +37,10 @@ void ip_print(struct text *out, const struct ip_address *address);
 void ip_print_literal(struct text *out, const struct ip_address *address);
 bool ip_is_v4(const struct ip_address *address);
 bool ip_equals(const struct ip_address *a, const struct ip_address *b);
+/* 127.0.0.0/8 and ::1. */
+bool ip_is_loopback(const struct ip_address *address);
+/* 0.0.0.0 and ::, which stand for every address of their family. */
+bool ip_is_unspecified(const struct ip_address *address);
 
 /*
  * "192.0.2.0/24", "2001:db8::/32" or a bare address. Bits set past the length

@@ -341,8 +341,79 @@ static void check_listener(const struct config *config, size_t at, struct diagno
     }
 }
 
+/* ---- Backends ---- */
+
+/*
+ * Does what is sent to `wanted` come to this listener? A listener on all addresses also has those
+ * of this host's interfaces; which these are the configuration does not say, so only loopback is
+ * certain. Our [::] takes no IPv4 (net/listener.c).
+ */
+static bool is_reached_at(const struct ip_endpoint *listening, const struct ip_endpoint *wanted)
+{
+    bool is_same_family = ip_is_v4(&listening->address) == ip_is_v4(&wanted->address);
+
+    if (listening->port != wanted->port || !is_same_family)
+        return false;
+    if (ip_equals(&listening->address, &wanted->address))
+        return true;
+    /* To connect to 0.0.0.0 or :: is to connect to the loopback address. */
+    return (ip_is_unspecified(&listening->address) && ip_is_loopback(&wanted->address)) ||
+           (ip_is_loopback(&listening->address) && ip_is_unspecified(&wanted->address));
+}
+
+static bool listens_at(const struct config_listener *listener, const struct ip_endpoint *wanted)
+{
+    for (size_t i = 0; i < listener->endpoint_count; i++)
+        if (is_reached_at(&listener->endpoints[i], wanted))
+            return true;
+    return false;
+}
+
+/* A gateway that is its own backend hands each mail to itself until the loop check ends it. */
+static void check_backend_address(const struct config *config, const struct config_backend *backend,
+                                  const struct ip_endpoint *address,
+                                  struct diagnostics *diagnostics)
+{
+    for (size_t i = 0; i < config->listener_count; i++) {
+        const struct config_listener *listener = &config->listeners[i];
+        struct text printed;
+
+        if (!listens_at(listener, address))
+            continue;
+        text_init(&printed, 100);
+        ip_endpoint_print(&printed, address);
+        diagnostics_add(diagnostics, SEVERITY_ERROR, "backend.loop", backend->at,
+                        "backend %s at %s is this gateway itself: listener %s listens there, so "
+                        "mail would go in circles; give the mail server another port, and name it "
+                        "here",
+                        backend->name, text_string(&printed), listener->name);
+        text_clear(&printed);
+        return;
+    }
+}
+
+static void check_backend(const struct config *config, const struct config_backend *backend,
+                          struct diagnostics *diagnostics)
+{
+    for (size_t i = 0; i < backend->address_count; i++)
+        check_backend_address(config, backend, &backend->addresses[i], diagnostics);
+    if (backend->tls == BACKEND_TLS_OFF && backend->is_tls_implicit)
+        diagnostics_add(diagnostics, SEVERITY_ERROR, "backend.tls-off", backend->at,
+                        "backend %s has both tls off and tls-implicit on, which contradict each "
+                        "other; take one of the lines away",
+                        backend->name);
+    if (backend->tls != BACKEND_TLS_VERIFIED && backend->tls_ca_path != NULL)
+        diagnostics_add(diagnostics, SEVERITY_ERROR, "backend.unverified", backend->at,
+                        "backend %s has a tls-ca, which is only used with tls verified: as it is, "
+                        "any certificate will do, also that of someone in between; write: tls "
+                        "verified; or take tls-ca away",
+                        backend->name);
+}
+
 void config_check(const struct config *config, struct diagnostics *diagnostics)
 {
+    for (size_t i = 0; i < config->backend_count; i++)
+        check_backend(config, &config->backends[i], diagnostics);
     for (size_t i = 0; i < config->listener_count; i++)
         check_listener(config, i, diagnostics);
     check_relays(config, diagnostics);

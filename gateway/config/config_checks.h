@@ -7,7 +7,8 @@
 
 /*
  * Relay networks that open the relay or stand in two blocks, endpoints used
- * twice, TLS without a certificate, waits that outlast the client.
+ * twice, TLS without a certificate, waits that outlast the client, backends that
+ * are this gateway itself or whose settings for TLS contradict each other.
  */
 void config_check(const struct config *config, struct diagnostics *diagnostics);
 

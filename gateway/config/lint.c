@@ -146,11 +146,6 @@ static bool is_in(const struct ip_address *address, const char *network)
     return ip_prefix_parse(slice_from(network), &prefix) && ip_prefix_contains(&prefix, address);
 }
 
-static bool is_loopback(const struct ip_address *address)
-{
-    return is_in(address, "127.0.0.0/8") || is_in(address, "::1/128");
-}
-
 static bool is_private(const struct ip_address *address)
 {
     static const char *const networks[] = { "10.0.0.0/8",     "172.16.0.0/12", "192.168.0.0/16",
@@ -159,7 +154,7 @@ static bool is_private(const struct ip_address *address)
     for (size_t i = 0; i < COUNT(networks); i++)
         if (is_in(address, networks[i]))
             return true;
-    return is_loopback(address);
+    return ip_is_loopback(address);
 }
 
 static void lint_backend(const struct config *config, const struct config_backend *backend,
@@ -170,7 +165,7 @@ static void lint_backend(const struct config *config, const struct config_backen
 
     for (size_t i = 0; i < backend->address_count; i++) {
         has_private = has_private || is_private(&backend->addresses[i].address);
-        is_remote = is_remote || !is_loopback(&backend->addresses[i].address);
+        is_remote = is_remote || !ip_is_loopback(&backend->addresses[i].address);
     }
     if (backend->identity == IDENTITY_NONE && has_private)
         lint_report(diagnostics, "lint.backend-trusts-us",
@@ -178,7 +173,7 @@ static void lint_backend(const struct config *config, const struct config_backen
                     "backend %s sees our address instead of the client's; make sure that it does "
                     "not relay for this host, or use identity xclient",
                     backend->name);
-    if (backend->tls == BACKEND_TLS_OFF && !backend->is_tls_implicit && is_remote)
+    if (backend->tls == BACKEND_TLS_OFF && is_remote)
         lint_report(diagnostics, "lint.backend-plain", find_place(config, backend->at, "tls"),
                     "mail to backend %s crosses the network in the clear", backend->name);
 }

@@ -87,6 +87,31 @@ START_TEST(ip_literals_are_those_of_rfc_5321)
 }
 END_TEST
 
+START_TEST(ip_knows_loopback_and_unspecified_addresses)
+{
+    static const struct {
+        const char *in;
+        bool is_loopback;
+        bool is_unspecified;
+    } cases[] = {
+        { "127.0.0.1", true, false },   { "127.255.0.9", true, false },
+        { "::1", true, false },         { "0.0.0.0", false, true },
+        { "::", false, true },          { "0.0.0.1", false, false },
+        { "::2", false, false },        { "::7f00:1", false, false },
+        { "7f00::1", false, false },    { "128.0.0.1", false, false },
+        { "1::", false, false },
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct ip_address address;
+
+        ck_assert(ip_parse(slice_from(cases[i].in), &address));
+        ck_assert_msg(ip_is_loopback(&address) == cases[i].is_loopback, "%s", cases[i].in);
+        ck_assert_msg(ip_is_unspecified(&address) == cases[i].is_unspecified, "%s", cases[i].in);
+    }
+}
+END_TEST
+
 START_TEST(ip_prefixes_are_read_strictly)
 {
     static const struct ip_case cases[] = {
@@ -419,6 +444,7 @@ static Suite *system_suite(void)
 
     tcase_add_test(ip, ip_addresses_are_read_strictly_and_printed_short);
     tcase_add_test(ip, ip_literals_are_those_of_rfc_5321);
+    tcase_add_test(ip, ip_knows_loopback_and_unspecified_addresses);
     tcase_add_test(ip, ip_prefixes_are_read_strictly);
     tcase_add_test(ip, ip_prefix_holds_its_own_addresses_and_its_own_family);
     tcase_add_test(ip, ip_endpoints_read_and_print_the_same);
