@@ -194,7 +194,7 @@ const struct config_relay *config_find_relay(const struct config *config,
                                              const struct ip_address *client);
 /*
  * With RECIPIENTS_FILE: is "local@domain", or "@domain", in the file? It takes as long for known
- * addresses as for unknown ones.
+ * addresses as for unknown ones. "postmaster" alone always is (RFC 5321 4.5.1).
  */
 bool config_backend_has_recipient(const struct config_backend *backend, struct slice address);
 /* Is the address or domain, an address's domain, or a parent as ".parent", in the list? */

@@ -271,6 +271,7 @@ void entries_read_recipients(const struct settings_reader *reader, struct name_s
     read_lines(reader, path, asked_at, take_recipient, recipients);
 }
 
+/* Without a domain there is only <postmaster>, which no file can name and no server may refuse. */
 bool config_backend_has_recipient(const struct config_backend *backend, struct slice address)
 {
     size_t at_sign;
@@ -278,5 +279,5 @@ bool config_backend_has_recipient(const struct config_backend *backend, struct s
     bool has_domain = slice_find_last_byte(address, '@', &at_sign) &&
                       name_set_has(&backend->recipient_set, slice_from_offset(address, at_sign));
 
-    return has_address || has_domain;
+    return has_address || has_domain || slice_equals_nocase(address, SLICE("postmaster"));
 }

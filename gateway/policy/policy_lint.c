@@ -2,6 +2,7 @@
 /* Doubts about policies; see policy_lint.h. */
 #include "policy/policy_lint.h"
 
+#include "mail/domain.h"
 #include "policy/policy_book_private.h"
 #include "policy/rules.h"
 
@@ -13,6 +14,8 @@ static const struct lint_info lint_table[] = {
       "is a note and stands whatever is waived." },
     { "lint.shadow", "A rule, policy or domain left in shadow mode refuses nothing." },
     { "lint.own-domain-open", "Mail in a domain's own name is believed most, and forged most." },
+    { "lint.no-postmaster", "Whoever's mail is refused writes to postmaster, and RFC 5321 wants it "
+                            "taken." },
     { "lint.policy-unused", "A policy that no domain names is often a misspelt name." },
     { "lint.no-domain", "A gateway without domains and relays refuses every recipient." },
 };
@@ -171,6 +174,37 @@ static void lint_own_domain(const struct effective_policy *effective,
         effective->domain);
 }
 
+/* ---- postmaster ---- */
+
+/* Of names that stand for many domains nobody knows here which of these there are. */
+static bool lacks_postmaster(const struct domain_block *domain, const char *name)
+{
+    struct text address;
+    bool is_missing;
+
+    if (name[0] == '.' || name[0] == '*')
+        return false;
+    text_init(&address, sizeof "postmaster@" + DOMAIN_MAX_BYTES);
+    text_add_format(&address, "postmaster@%s", name);
+    is_missing = !config_backend_has_recipient(domain->backend, text_slice(&address));
+    text_clear(&address);
+    return is_missing;
+}
+
+static void lint_postmaster(const struct domain_block *domain, struct diagnostics *diagnostics)
+{
+    if (domain->backend->recipients != RECIPIENTS_FILE)
+        return;
+    for (size_t i = 0; i < domain->name_count; i++)
+        if (lacks_postmaster(domain, domain->names[i]))
+            diagnostics_add(
+                diagnostics, SEVERITY_WARNING, "lint.no-postmaster", domain->name_positions[i],
+                "mail to postmaster@%s is refused, since the recipients of backend \"%s\" do not "
+                "have it; RFC 5321 wants it taken, and whoever is refused writes to it, so add it "
+                "to \"%s\"",
+                domain->names[i], domain->backend->name, domain->backend->recipients_path);
+}
+
 /* ---- the whole ---- */
 
 static void lint_policy(const struct policy *policy, struct diagnostics *diagnostics)
@@ -191,6 +225,7 @@ static void lint_domain(const struct domain_block *domain, const struct effectiv
     lint_mode(domain->settings.mode, domain->settings.mode_at, "domain", effective->domain,
               diagnostics);
     lint_own_domain(effective, diagnostics);
+    lint_postmaster(domain, diagnostics);
     if (domain->rule_count == 0 && domain->override_count == 0)
         return;
     lint_rule_modes(effective->rules, effective->rule_count, diagnostics);

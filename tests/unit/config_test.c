@@ -364,6 +364,7 @@ START_TEST(recipients_come_from_a_file_in_any_case)
         { "anyone@example.net", true },     { "@example.net", true },
         { "anyone@sub.example.net", false }, { "\xc3\xa4@xn--bcher-kva.example", true },
         { "info@example.org ", false },     { "info", false },
+        { "Postmaster", true },             { "postmaster@example.org", false },
         { "", false },                      { "@", false },
         { "\"a@b\"@example.org", true },   { "quoted@example.org", true },
         { "\"c d\"@example.org", true },
