@@ -135,6 +135,13 @@ bool utf8_is_valid(struct slice s)
     return true;
 }
 
+struct slice utf8_skip_mark(struct slice s)
+{
+    struct slice mark = SLICE("\xef\xbb\xbf");
+
+    return slice_has_prefix(s, mark) ? slice_from_offset(s, mark.length) : s;
+}
+
 static bool add_next_json(struct text *out, struct slice *rest)
 {
     size_t length = utf8_sequence_length(*rest);

@@ -30,5 +30,7 @@ void escape_add_json(struct text *out, struct slice bytes);
 size_t utf8_sequence_length(struct slice s);
 /* All of `s` is valid UTF-8. */
 bool utf8_is_valid(struct slice s);
+/* `s` without the byte order mark (U+FEFF) that some editors put first. */
+struct slice utf8_skip_mark(struct slice s);
 
 #endif

@@ -313,9 +313,10 @@ struct config *config_new(struct sources *take_sources, const char *path,
 
     config->sources = take_sources;
     config->path = sources_keep_path(take_sources, path);
-    syntax_parse(&config->tree, take_sources, path, diagnostics);
-    build(&builder);
-    config_check(config, diagnostics);
+    if (syntax_parse(&config->tree, take_sources, path, diagnostics)) {
+        build(&builder);
+        config_check(config, diagnostics);
+    }
     if (diagnostics->error_count > errors_before)
         config_free(&config);
     return config;

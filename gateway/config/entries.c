@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/escape.h"
 #include "base/memory.h"
 #include "mail/address.h"
 #include "mail/domain.h"
@@ -57,6 +58,7 @@ static void read_lines(const struct settings_reader *reader, const char *path,
         diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "config.file", asked_at,
                         "\"%s\" is larger than 256 MiB", path);
     } else {
+        rest = utf8_skip_mark(rest);
         for (; slice_next(&rest, '\n', &line); at.line++) {
             struct slice entry = strip_line(line);
 

@@ -12,16 +12,12 @@
 void lexer_init(struct lexer *lexer, struct slice bytes, const char *path,
                 struct diagnostics *diagnostics)
 {
-    static const struct slice byte_order_mark = { "\xef\xbb\xbf", 3 };
-
     *lexer = (struct lexer){
         .diagnostics = diagnostics,
-        .rest = bytes,
+        .rest = utf8_skip_mark(bytes),
         .position = { .path = path, .line = 1, .column = 1 },
     };
     text_init(&lexer->unescaped, bytes.length);
-    if (slice_has_prefix(bytes, byte_order_mark))
-        lexer->rest = slice_from_offset(bytes, byte_order_mark.length);
 }
 
 void lexer_clear(struct lexer *lexer)
@@ -83,6 +79,20 @@ static void report_control_byte(struct lexer *lexer)
                     (unsigned int)(unsigned char)lexer->rest.data[0]);
 }
 
+/* Files that were joined have one in the middle; true when it is skipped. */
+static bool refuse_mark(struct lexer *lexer)
+{
+    struct slice behind = utf8_skip_mark(lexer->rest);
+
+    if (behind.length == lexer->rest.length)
+        return false;
+    diagnostics_add(lexer->diagnostics, SEVERITY_ERROR, "syntax.byte", lexer->position,
+                    "there is a byte order mark here, which editors do not show; it may only be "
+                    "the first thing in a file; remove it, or write this line anew");
+    skip(lexer, lexer->rest.length - behind.length);
+    return true;
+}
+
 /* Up to the first byte of a token; false at the end of the file. */
 static bool skip_to_token(struct lexer *lexer)
 {
@@ -95,9 +105,10 @@ static bool skip_to_token(struct lexer *lexer)
             skip(lexer, 1);
         else if (c == '#')
             skip_comment(lexer);
-        else if (!is_control(c))
-            return true;
-        else {
+        else if (!is_control(c)) {
+            if (!refuse_mark(lexer))
+                return true;
+        } else {
             report_control_byte(lexer);
             skip(lexer, 1);
         }

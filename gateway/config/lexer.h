@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The words of a configuration file, one at a time, each with its place. The
- * grammar is in syntax.h. Line ends are LF or CRLF.
+ * grammar is in syntax.h. Line ends are LF or CRLF. A byte order mark at the
+ * beginning is passed over.
  */
 #ifndef POSTERN_CONFIG_LEXER_H
 #define POSTERN_CONFIG_LEXER_H

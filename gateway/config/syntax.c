@@ -307,18 +307,21 @@ static void read_file(struct parser *parser, const char *path, struct position a
     text_clear(&problem);
 }
 
-void syntax_parse(struct syntax_tree *tree, struct sources *sources, const char *path,
+bool syntax_parse(struct syntax_tree *tree, struct sources *sources, const char *path,
                   struct diagnostics *diagnostics)
 {
     struct parser parser = { .sources = sources, .diagnostics = diagnostics };
     struct statement_list list = { 0 };
     const char *kept = sources_keep_path(sources, path);
+    bool is_read;
 
     map_init(&parser.files);
     read_file(&parser, kept, (struct position){ .path = kept }, &list);
+    is_read = map_find(&parser.files, slice_from(kept)) != NULL;
     map_clear(&parser.files);
     tree->statements = list.items;
     tree->statement_count = list.count;
+    return is_read;
 }
 
 void syntax_clear(struct syntax_tree *tree)

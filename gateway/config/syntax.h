@@ -44,10 +44,11 @@ struct syntax_tree {
 /*
  * Parses `path` and what it includes (relative to the including file; at most 16
  * deep, each file once). Problems go to `diagnostics`; the tree holds what could
- * be read. Ceilings: 1 MiB a file, 1,000 files, 32 levels of blocks, 10,000 words
+ * be read. False when `path` itself could not be, which is all there is to say
+ * then. Ceilings: 1 MiB a file, 1,000 files, 32 levels of blocks, 10,000 words
  * a statement.
  */
-void syntax_parse(struct syntax_tree *tree, struct sources *sources, const char *path,
+bool syntax_parse(struct syntax_tree *tree, struct sources *sources, const char *path,
                   struct diagnostics *diagnostics);
 void syntax_clear(struct syntax_tree *tree);
 

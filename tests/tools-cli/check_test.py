@@ -77,7 +77,9 @@ class CheckTest(CommandTest):
         for command in (["check"], ["effective", "example.org"]):
             run = postern(*command, "-c", "/nonexistent.conf")
             self.assertEqual(run.returncode, 2)
-            self.assertIn("/nonexistent.conf", run.stdout + run.stderr)
+            said = run.stdout + run.stderr
+            self.assertIn("cannot read \"/nonexistent.conf\": No such file", said)
+            self.assertEqual(said.count("error: "), 1, said)
 
     def test_one_mistake_hides_no_other(self):
         for name, lines in (("broken", (3, 4, 5)), ("broken-policy", (6, 7, 8, 9, 11))):
