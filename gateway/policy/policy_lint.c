@@ -14,6 +14,8 @@ static const struct lint_info lint_table[] = {
       "is a note and stands whatever is waived." },
     { "lint.shadow", "A rule, policy or domain left in shadow mode refuses nothing." },
     { "lint.own-domain-open", "Mail in a domain's own name is believed most, and forged most." },
+    { "lint.open-suffix", "Under names such as .co.uk strangers have their domains, and mail for "
+                          "strangers is what an open relay takes." },
     { "lint.no-postmaster", "Whoever's mail is refused writes to postmaster, and RFC 5321 wants it "
                             "taken." },
     { "lint.policy-unused", "A policy that no domain names is often a misspelt name." },
@@ -174,6 +176,55 @@ static void lint_own_domain(const struct effective_policy *effective,
         effective->domain);
 }
 
+/* ---- domains of strangers ---- */
+
+/* What registries of countries put in front of their two letters, to sell names below it. */
+static bool is_generic_label(struct slice label)
+{
+    static const char *const labels[] = {
+        "ac",   "asn",  "co",  "com", "ed",  "edu", "firm", "gen", "go",  "gob",
+        "gouv", "gov",  "govt", "gv", "id",  "ind", "info", "ltd", "me",  "mil",
+        "ne",   "net",  "nic", "nom", "or",  "org", "plc",  "sch", "school", "web",
+    };
+
+    for (size_t i = 0; i < sizeof labels / sizeof labels[0]; i++)
+        if (slice_equals(label, slice_from(labels[i])))
+            return true;
+    return false;
+}
+
+/*
+ * ".co.uk" and its like. Nothing in such a name tells it from one that a company has registered,
+ * and a list of all that there are would be out of date here; so these few forms get a warning,
+ * while "*" and ".com", which can be nobody's, are errors of the book.
+ */
+static bool looks_like_suffix(struct slice name)
+{
+    struct slice country;
+    size_t dot;
+
+    if (!slice_has_prefix(name, SLICE(".")))
+        return false;
+    name = slice_from_offset(name, 1);
+    if (!slice_find_byte(name, '.', &dot))
+        return false;
+    country = slice_from_offset(name, dot + 1);
+    return country.length == 2 && is_generic_label(slice_until(name, dot));
+}
+
+static void lint_suffixes(const struct domain_block *domain, struct diagnostics *diagnostics)
+{
+    if (domain->backend->recipients == RECIPIENTS_FILE)
+        return;
+    for (size_t i = 0; i < domain->name_count; i++)
+        if (looks_like_suffix(slice_from(domain->names[i])))
+            diagnostics_add(
+                diagnostics, SEVERITY_WARNING, "lint.open-suffix", domain->name_positions[i],
+                "strangers seem to have their domains below \"%s\", so that taking mail for all of "
+                "them is an open relay; name your own, or give backend \"%s\" its recipients in a file",
+                domain->names[i], domain->backend->name);
+}
+
 /* ---- postmaster ---- */
 
 /* Of names that stand for many domains nobody knows here which of these there are. */
@@ -225,6 +276,7 @@ static void lint_domain(const struct domain_block *domain, const struct effectiv
     lint_mode(domain->settings.mode, domain->settings.mode_at, "domain", effective->domain,
               diagnostics);
     lint_own_domain(effective, diagnostics);
+    lint_suffixes(domain, diagnostics);
     lint_postmaster(domain, diagnostics);
     if (domain->rule_count == 0 && domain->override_count == 0)
         return;

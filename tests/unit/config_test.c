@@ -371,7 +371,8 @@ START_TEST(recipients_come_from_a_file_in_any_case)
     };
     static const struct memory_file others[] = {
         { "rcpt", BYTES("\xef\xbb\xbf# Who there is.\r\ninfo@example.org\r\n\n"
-                        "  O'Brien@Example.ORG\t# him\na#b@example.org\n#comment@example.org\n@example.net\n"
+                        "  O'Brien@Example.ORG\t# him\n"
+                        "a#b@example.org\n#comment@example.org\n@example.net\n"
                         "\xc3\xa4@b\xc3\xbc" "cher.example\n\"a@b\"@example.org\n"
                         "\"quo\\ted\"@EXAMPLE.org\n\"c\\ d\"@example.org\n"
                         "info@example.org") },
