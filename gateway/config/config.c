@@ -391,6 +391,25 @@ const struct config_relay *config_find_relay(const struct config *config,
     return best;
 }
 
+static bool is_same_place(struct position a, struct position b)
+{
+    return a.line == b.line && a.column == b.column && strcmp(a.path, b.path) == 0;
+}
+
+struct position config_find_place(const struct config *config, struct position at, const char *key)
+{
+    for (size_t i = 0; i < config->tree.statement_count; i++) {
+        const struct statement *block = &config->tree.statements[i];
+
+        if (!is_same_place(block->words[0].at, at))
+            continue;
+        for (size_t j = 0; j < block->child_count; j++)
+            if (statement_has_word(&block->children[j], 0, key))
+                return block->children[j].words[0].at;
+    }
+    return at;
+}
+
 void config_each_setting(setting_info_fn each, void *owner)
 {
     for (size_t i = 0; i < blocks_count; i++) {

@@ -201,6 +201,10 @@ bool config_backend_has_recipient(const struct config_backend *backend, struct s
 bool config_list_has_name(const struct config_list *list, struct slice name);
 bool config_list_has_ip(const struct config_list *list, const struct ip_address *address);
 
+/* Where the block that begins at `at` sets `key`, or `at` itself when it does not. */
+struct position config_find_place(const struct config *config, struct position at,
+                                  const char *key);
+
 /*
  * The second look: warnings, and as errors the backends and lists that nobody
  * names. Run it after the policy's own checks, which mark the lists they use.

@@ -69,28 +69,6 @@ void lint_report(struct diagnostics *diagnostics, const char *id, struct positio
     text_clear(&sentence);
 }
 
-/* ---- Places ---- */
-
-static bool is_same_place(struct position a, struct position b)
-{
-    return a.line == b.line && a.column == b.column && strcmp(a.path, b.path) == 0;
-}
-
-/* Where the block that begins at `at` sets `key`, or `at` itself. */
-static struct position find_place(const struct config *config, struct position at, const char *key)
-{
-    for (size_t i = 0; i < config->tree.statement_count; i++) {
-        const struct statement *block = &config->tree.statements[i];
-
-        if (!is_same_place(block->words[0].at, at))
-            continue;
-        for (size_t j = 0; j < block->child_count; j++)
-            if (statement_has_word(&block->children[j], 0, key))
-                return block->children[j].words[0].at;
-    }
-    return at;
-}
-
 /* ---- One kind of block after another ---- */
 
 static void lint_mode(const struct config *config, struct diagnostics *diagnostics)
@@ -107,14 +85,15 @@ static void lint_listener(const struct config *config, const struct config_liste
                           struct diagnostics *diagnostics)
 {
     if (listener->tls == LISTENER_TLS_OFF)
-        lint_report(diagnostics, "lint.no-tls", find_place(config, listener->at, "tls"),
+        lint_report(diagnostics, "lint.no-tls", config_find_place(config, listener->at, "tls"),
                     "listener %s offers no TLS, so mail comes to it in the clear", listener->name);
     else if (listener->tls_lowest < TLS_LOWEST_1_2)
-        lint_report(diagnostics, "lint.tls-old", find_place(config, listener->at, "tls-lowest"),
+        lint_report(diagnostics, "lint.tls-old",
+                    config_find_place(config, listener->at, "tls-lowest"),
                     "listener %s speaks versions of TLS below 1.2, which are broken",
                     listener->name);
     if (listener->bare_lf == BARE_LF_REWRITE)
-        lint_report(diagnostics, "lint.bare-lf", find_place(config, listener->at, "bare-lf"),
+        lint_report(diagnostics, "lint.bare-lf", config_find_place(config, listener->at, "bare-lf"),
                     "listener %s mends bare line feeds; this breaks signatures, and is meant for "
                     "old devices on a network of their own",
                     listener->name);
@@ -131,7 +110,7 @@ static void lint_relay(const struct config *config, const struct config_relay *r
             continue;
         text_init(&printed, 100);
         ip_prefix_print(&printed, network);
-        lint_report(diagnostics, "lint.relay-wide", find_place(config, relay->at, "from"),
+        lint_report(diagnostics, "lint.relay-wide", config_find_place(config, relay->at, "from"),
                     "relay %s lets every host in %s send mail to anywhere; name the networks of "
                     "your own hosts as closely as you can",
                     relay->name, text_string(&printed));
@@ -169,12 +148,13 @@ static void lint_backend(const struct config *config, const struct config_backen
     }
     if (backend->identity == IDENTITY_NONE && has_private)
         lint_report(diagnostics, "lint.backend-trusts-us",
-                    find_place(config, backend->at, "identity"),
+                    config_find_place(config, backend->at, "identity"),
                     "backend %s sees our address instead of the client's; make sure that it does "
                     "not relay for this host, or use identity xclient",
                     backend->name);
     if (backend->tls == BACKEND_TLS_OFF && is_remote)
-        lint_report(diagnostics, "lint.backend-plain", find_place(config, backend->at, "tls"),
+        lint_report(diagnostics, "lint.backend-plain",
+                    config_find_place(config, backend->at, "tls"),
                     "mail to backend %s crosses the network in the clear", backend->name);
 }
 

@@ -194,7 +194,6 @@ static void merge(struct effective_policy *effective, struct policy *policy,
     const struct config *config = parser->config;
 
     effective->policy = policy->name;
-    effective->policy_at = policy->at;
     effective->max_size_bytes = POLICY_DEFAULT_MAX_SIZE_BYTES;
     effective->mode = config->mode;
     if (config->mode == MODE_SHADOW)
@@ -300,7 +299,9 @@ static void merge_domain(struct policy_book *book, size_t index, const struct po
         .policy = "",
         .domain = domain->names[0],
         .at = domain->at,
+        .policy_at = domain->policy_at,
         .backend = domain->backend,
+        .backend_at = domain->backend_at,
         .own_domains = domain->names,
         .own_domain_count = domain->name_count,
     };
@@ -340,7 +341,9 @@ static void merge_relay(struct policy_book *book, size_t index, const struct pol
         .policy = "",
         .domain = "",
         .at = relay->at,
+        .policy_at = config_find_place(parser->config, relay->at, "policy"),
         .backend = relay->backend,
+        .backend_at = config_find_place(parser->config, relay->at, "backend"),
         .own_domains = book->all_names,
         .own_domain_count = book->all_name_count,
     };

@@ -26,8 +26,9 @@ struct effective_policy {
     const char *policy;           /* name of the policy */
     const char *domain;           /* the domain block's first name; "" for a relay */
     struct position at;           /* of the domain or relay block */
-    struct position policy_at;    /* of the policy block */
+    struct position policy_at;    /* where that block names the policy */
     struct config_backend *backend;
+    struct position backend_at;   /* where it names the backend */
     enum mode mode;               /* the gateway's shadow, else the domain's, else the policy's */
     struct position mode_at;      /* line 0: built in */
     uint64_t max_size_bytes;      /* 0: no limit */

@@ -221,7 +221,8 @@ static void lint_suffixes(const struct domain_block *domain, struct diagnostics 
             diagnostics_add(
                 diagnostics, SEVERITY_WARNING, "lint.open-suffix", domain->name_positions[i],
                 "strangers seem to have their domains below \"%s\", so that taking mail for all of "
-                "them is an open relay; name your own, or give backend \"%s\" its recipients in a file",
+                "them is an open relay; name your own, or give backend \"%s\" its recipients in a "
+                "file",
                 domain->names[i], domain->backend->name);
 }
 

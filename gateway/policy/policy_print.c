@@ -97,7 +97,7 @@ void policy_book_print_effective(const struct policy_book *book,
     text_init(&part, TEXT_MAX_LENGTH);
     print_owner(book, effective, &part);
     print_line(out, effective->at, "%s {", text_string(&part));
-    text_add_format(out, "    backend %s;\n", effective->backend->name);
+    print_line(out, effective->backend_at, "    backend %s;", effective->backend->name);
     print_line(out, effective->policy_at, "    policy %s;", effective->policy);
     print_line(out, effective->mode_at, "    mode %s;", mode_name(effective->mode));
     text_reset(&part);

@@ -205,8 +205,8 @@ END_TEST
 /* ---- printing ---- */
 
 static const char printed_book[] =
-    "relay printers { from 10.0.0.0/28; policy out; backend other; }\n"
-    "policy out { otherwise accept; }\n"
+    "relay printers { from 10.0.0.0/28;\n"
+    "    policy out; backend other; } policy out { otherwise accept; }\n"
     "policy std {\n"
     "    max-size 25M;\n"
     "    rule own { when sender-domain own-domain; except client in partners;\n"
@@ -228,8 +228,8 @@ START_TEST(effective_policy_names_the_origin_of_every_value)
 {
     static const char want_first[] =
         "domain example.org example.eu {                         # t:27\n"
-        "    backend legacy;\n"
-        "    policy std;                                         # t:18\n"
+        "    backend legacy;                                     # t:27\n"
+        "    policy std;                                         # t:27\n"
         "    mode shadow;                                        # t:27\n"
         "    max-size 25M;                                       # t:19\n"
         "    rule own {                                          # t:20\n"
@@ -254,8 +254,8 @@ START_TEST(effective_policy_names_the_origin_of_every_value)
         "}\n";
     static const char want_second[] =
         "domain .example.org {                                   # t:28\n"
-        "    backend legacy;\n"
-        "    policy std;                                         # t:18\n"
+        "    backend legacy;                                     # t:29\n"
+        "    policy std;                                         # t:29\n"
         "    mode enforce;                                       # built in\n"
         "    max-size none;                                      # t:29\n"
         "    rule mine {                                         # t:30\n"
@@ -267,7 +267,7 @@ START_TEST(effective_policy_names_the_origin_of_every_value)
         "        mode shadow;                                    # t:31\n";
     static const char want_relay[] =
         "relay printers {                                        # t:16\n"
-        "    backend other;\n"
+        "    backend other;                                      # t:17\n"
         "    policy out;                                         # t:17\n"
         "    mode enforce;                                       # built in\n"
         "    max-size 50M;                                       # built in\n"
