@@ -16,11 +16,19 @@
 #include "daemon/log_output.h"
 #include "daemon/tls_setup.h"
 #include "policy/policy_lint.h"
+#include "record/record.h"
 
 #define SENTENCE_BYTES 500
 /* Who renews by hand needs some days; who does it by script has done it by then. */
 #define EXPIRY_WARNING_DAYS 14
 #define DAY_SECONDS (24 * 3600)
+/*
+ * Room in the log's ring that a transaction sets aside beyond its lines as they stand before the
+ * backend's answer: flow/account.c.
+ */
+#define MORE_LOG_BYTES 1200
+#define MORE_LOG_BYTES_PER_RECIPIENT 48
+#define KIB 1024u
 
 static struct position whole_file(const struct config *config)
 {
@@ -145,9 +153,34 @@ static void check_tls(const struct loaded *loaded, struct diagnostics *diagnosti
 
 /* ---- The log. */
 
+/*
+ * A transaction whose line does not even fit an empty ring is put off with 451 log.full, and again
+ * whenever its client comes back. As many recipients as may be are reckoned with, each of the
+ * longest; twice as many may be tried, and those of ordinary length find room in that, too.
+ */
+static void check_ring(const struct config *config, const struct config_listener *listener,
+                       struct diagnostics *diagnostics)
+{
+    uint64_t needed = record_max_bytes((size_t)listener->max_recipients) + MORE_LOG_BYTES +
+                      MORE_LOG_BYTES_PER_RECIPIENT * listener->max_recipients;
+
+    needed = (needed + KIB - 1) / KIB;
+    if (config->log.ring_bytes < needed * KIB)
+        diagnostics_add(diagnostics, SEVERITY_ERROR, "log.ring-small",
+                        config_find_place(config, listener->at, "max-recipients"),
+                        "the line of a mail with the %llu recipients that listener %s allows may "
+                        "need more than the log's ring has, and the mail would be put off for "
+                        "ever; write in the log block: ring %lluK; or lower max-recipients",
+                        (unsigned long long)listener->max_recipients, listener->name,
+                        (unsigned long long)needed);
+}
+
 static void check_log(const struct config *config, struct diagnostics *diagnostics)
 {
     unsigned int number;
+
+    for (size_t i = 0; i < config->listener_count; i++)
+        check_ring(config, &config->listeners[i], diagnostics);
 
     if (config->log.target == LOG_TARGET_SYSLOG &&
         !log_output_find_facility(slice_from(config->log.facility), &number))

@@ -22,6 +22,11 @@
 #define MAX_ADDRESS_BYTES 256
 /* What ends a line behind the recipients: their bracket, the object's, and the newline. */
 #define MAX_CLOSING_BYTES 3
+/* What a line of further recipients has in front of them: two ids of any length, and the rest. */
+#define MAX_OPENING_BYTES (2 * MAX_VALUE_BYTES + 120)
+/* So many find room in such a line, however long they are, each with a comma. */
+#define LEAST_RECIPIENTS_IN_LINE \
+    ((RECORD_MAX_BYTES - MAX_OPENING_BYTES - MAX_CLOSING_BYTES) / (MAX_ADDRESS_BYTES + 1))
 
 struct printer {
     struct text *out;
@@ -500,4 +505,13 @@ void record_print(struct text *out, const struct record *record, const struct re
     end_line(&printer);
     text_clear(&tail);
     print_more_recipients(&printer, record, next);
+}
+
+/* The first line has at least one of them. */
+size_t record_max_bytes(size_t recipient_count)
+{
+    size_t more = recipient_count > 1 ? recipient_count - 1 : 0;
+    size_t lines = (more + LEAST_RECIPIENTS_IN_LINE - 1) / LEAST_RECIPIENTS_IN_LINE;
+
+    return (1 + lines) * RECORD_MAX_BYTES;
 }

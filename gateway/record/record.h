@@ -127,6 +127,9 @@ void record_init(struct record *record);
  */
 void record_print(struct text *out, const struct record *record, const struct record_style *style);
 
+/* What record_print writes at most for so many recipients, every value of its longest. */
+size_t record_max_bytes(size_t recipient_count);
+
 /* A key of the line: for `postern check --list-log-fields` and the manual's check. */
 struct record_field_info {
     const char *key;

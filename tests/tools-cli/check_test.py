@@ -6,6 +6,7 @@ with the command and its exit status. UPDATE_GOLDEN=1 writes the files anew; rea
 the difference before it is committed.
 """
 import os
+import re
 
 from harness import HERE, CommandTest, postern
 
@@ -86,6 +87,30 @@ class CheckTest(CommandTest):
             run = postern("check", "-c", f"{name}.conf", folder=GOLDEN_FOLDER)
             for line in lines:
                 self.assertIn(f"{name}.conf:{line}:", run.stdout)
+
+    def test_the_log_has_room_for_a_mail_with_all_its_recipients(self):
+        text = """
+            hostname mx.example.org;
+            spool-folder .;
+            log {{ ring {ring}; }}
+            listener inbound {{ listen 127.0.0.1:2500; tls off; max-recipients {recipients}; }}
+            backend legacy {{ address 127.0.0.1:2525; }}
+            policy plain {{ otherwise accept; }}
+            domain example.org {{ backend legacy; policy plain; }}
+            """
+
+        def check(ring, recipients):
+            path = self.write("x.conf", text.format(ring=ring, recipients=recipients).encode())
+            run = postern("check", "-c", path)
+            self.assertEqual(run.returncode, 2 if "log.ring-small" in run.stdout else 0, run.stdout)
+            return run.stdout
+
+        self.assertNotIn("log.ring-small", check("64K", 100))
+        said = check("64K", 1000)
+        self.assertIn("x.conf:5:64: error: the line of a mail with the 1000 recipients", said)
+        wanted = int(re.search(r"write in the log block: ring (\d+)K;", said).group(1))
+        self.assertIn("log.ring-small", check(f"{wanted - 1}K", 1000))
+        self.assertNotIn("log.ring-small", check(f"{wanted}K", 1000))
 
     def test_an_unreadable_certificate_stops_check_and_not_effective(self):
         path = self.write("x.conf", b"""

@@ -401,11 +401,26 @@ START_TEST(no_line_is_longer_than_promised)
                           "filler %02x, style %zu: got %zu bytes, want at most %d",
                           (unsigned char)fillers[i], j, longest_line(text_slice(&out)),
                           RECORD_MAX_BYTES);
+            ck_assert_msg(out.length <= record_max_bytes(COUNT_OF_RECIPIENTS),
+                          "filler %02x, style %zu: got %zu bytes, want at most %zu",
+                          (unsigned char)fillers[i], j, out.length,
+                          record_max_bytes(COUNT_OF_RECIPIENTS));
             text_clear(&out);
         }
     }
     address_clear(&long_address);
     text_clear(&path);
+}
+END_TEST
+
+START_TEST(the_most_that_is_written_grows_by_whole_lines)
+{
+    ck_assert_uint_eq(record_max_bytes(0), RECORD_MAX_BYTES);
+    ck_assert_uint_eq(record_max_bytes(1), RECORD_MAX_BYTES);
+    ck_assert_uint_eq(record_max_bytes(2), 2 * RECORD_MAX_BYTES);
+    ck_assert_uint_eq(record_max_bytes(15), 2 * RECORD_MAX_BYTES);
+    ck_assert_uint_eq(record_max_bytes(16), 3 * RECORD_MAX_BYTES);
+    ck_assert_uint_eq(record_max_bytes(100), 9 * RECORD_MAX_BYTES);
 }
 END_TEST
 
@@ -500,6 +515,7 @@ int main(void)
     tcase_add_test(lines, the_null_sender_is_shown_in_every_style);
     tcase_add_test(lines, a_value_cannot_pretend_to_be_another_key);
     tcase_add_test(lines, no_line_is_longer_than_promised);
+    tcase_add_test(lines, the_most_that_is_written_grows_by_whole_lines);
     tcase_add_test(lines, recipients_that_do_not_fit_follow_in_lines_of_their_own);
     tcase_add_test(lines, fields_have_a_group_and_a_meaning_and_no_name_twice);
     tcase_add_test(lines, verdicts_have_the_words_of_the_log);
