@@ -92,7 +92,7 @@ static const struct row rows[REPLY_COUNT] = {
                          "the gateway stops or was told to drain" },
     [REPLY_TOO_MANY_SESSIONS] = { { 421, "4.7.0", "too many connections, come back",
                                     "limit.sessions" },
-                                  "the listener, or this client, has as many sessions as it may" },
+                                  "the listener, or the worker, has as many sessions as it may" },
     [REPLY_BAD_SENDER] = { { 501, "5.1.7", "malformed sender address", "syntax.sender" },
                            "the address in MAIL is no address" },
     [REPLY_BAD_RECIPIENT] = { { 501, "5.1.3", "malformed recipient address", "syntax.recipient" },
