@@ -8,7 +8,8 @@ Every setting, policy word, warning, reason and log field in the program's own
 tables (`postern check --list-...`) stands in its manual with the same default,
 values, limits, code or phase; and whatever stands there is in a table. Keys of
 policy, domain and rule blocks, and reasons that only the log has, are looked
-for in the sources, since no table prints them.
+for in the sources, since no table prints them; so are the events of the lines
+that the program writes about itself.
 """
 import os
 import re
@@ -22,6 +23,9 @@ MANUALS = {
     "reasons": "gateway/smtp/postern-reasons.7",
     "log": "gateway/record/postern-log.7",
 }
+# Of what posternd is made; base/ and tools/ write no lines into its log.
+DAEMON_FOLDERS = ("smtp", "config", "policy", "verdict", "record", "net", "delivery", "flow",
+                  "daemon")
 OUTERMOST = "Outside of all blocks"
 
 
@@ -181,11 +185,21 @@ def reason_problems(rows, sources, page):
             yield f"{manual} does not have the reason \"{reason}\" of the log"
 
 
-def log_problems(rows, page):
-    """Keys of the log line."""
-    said = {item.words[1] for item in parse_items(page)
+def read_events(sources):
+    """What the program calls its own lines: the first string of whatever writes one."""
+    return set(re.findall(r'\blog_(?:error|warning|notice|debug)\(\s*"([^"]+)"', sources)) | \
+        set(re.findall(r'\bnotice_(?:print|write_fields)\([^";]*"([^"]+)"', sources))
+
+
+def log_problems(rows, sources, page):
+    """Keys of the log line, and the events of the program itself."""
+    items = parse_items(page)
+    said = {item.words[1] for item in items
             if item.heading[0] == "FIELDS" and item.words[0] in ("Ic", "Cm", "Li")}
     yield from differ("the field", MANUALS["log"], {row[0] for row in rows}, said)
+    said = {word for item in items if item.heading[0] == "LINES OF THE PROGRAM ITSELF"
+            for word in item.words if re.fullmatch(r"[a-z][a-z-]+", word)}
+    yield from differ("the event", MANUALS["log"], read_events(sources), said)
 
 
 def find_problems(lists, manuals, policy_sources, flow_sources):
@@ -195,7 +209,7 @@ def find_problems(lists, manuals, policy_sources, flow_sources):
                                manuals["policy"])
     yield from lint_problems(lists["lints"], manuals["conf"], manuals["policy"])
     yield from reason_problems(lists["reasons"], flow_sources, manuals["reasons"])
-    yield from log_problems(lists["log-fields"], manuals["log"])
+    yield from log_problems(lists["log-fields"], flow_sources, manuals["log"])
 
 
 def read(path):
@@ -226,7 +240,7 @@ def main(program, tree):
     manuals = {name: read(os.path.join(tree, path)) for name, path in MANUALS.items()}
     problems = list(find_problems(
         lists, manuals, read_sources(tree, "policy"),
-        read_sources(tree, "flow", "smtp", "record", "daemon")))
+        read_sources(tree, *DAEMON_FOLDERS)))
     for problem in problems:
         print(f"check-docs: {problem}")
     print(f"check-docs: {len(problems)} problems in {sum(map(len, lists.values()))} rows")

@@ -97,6 +97,15 @@ Left.
 .It Cm ts
 When.
 .El
+.Sh LINES OF THE PROGRAM ITSELF
+.Bl -tag -width Ds
+.It Cm ready
+Listens.
+.It Cm down , up
+Gone.
+.It Cm log-lost
+Lost.
+.El
 """,
 }
 POLICY_SOURCES = """
@@ -111,7 +120,13 @@ static const struct block_key rule_keys[] = {
     { "when", false, parse_when },
 };
 """
-FLOW_SOURCES = 'case X: return "client.gone";\n'
+FLOW_SOURCES = """case X: return "client.gone";
+    log_warning("down", "backend %s", name);
+    log_notice(
+        "up", "backend");
+    notice_write_fields(&feed->sink, "ready", fields, 2);
+    notice_print(&logger->own, logger->format, LOG_LEVEL_ERROR, "log-lost", fields, 2);
+"""
 
 # (what is changed: a manual or a source; from; to; words of the one complaint)
 BAD = [
@@ -139,12 +154,17 @@ BAD = [
     ("reasons", "Cm relay.denied", "Cm relay.refused", None),
     ("reasons", "Ic client.gone", "Ic client.left", None),
     ("log", "Cm ts", "Cm time", None),
-    ("log", MANUALS["log"], "", 'does not have the field "ts"'),
+    ("log", ".It Cm ts\n", "", 'does not have the field "ts"'),
+    ("log", ", up", "", 'does not have the event "up"'),
+    ("log", "Cm down", "Cm over", None),
+    ("log", ".It Cm ready\n", "", 'does not have the event "ready"'),
+    ("log", ".It Cm log-lost\n", "", 'does not have the event "log-lost"'),
     ("policy-sources", '"when"', '"whenever"', None),
     ("policy-sources", "    { \"mode\"", "    { \"max\", false, x },\n    { \"mode\"",
      'the policy key "max"'),
     ("flow-sources", "return", 'return "client.reset";\nreturn',
      'the reason "client.reset" of the log'),
+    ("flow-sources", "case", 'log_error("stuck", "x");\ncase', 'the event "stuck"'),
     ("flow-sources", "case", 'end(x, "tls.odd", 0);\ncase', 'the reason "tls.odd" of the log'),
 ]
 
