@@ -156,6 +156,12 @@ static void lint_backend(const struct config *config, const struct config_backen
         lint_report(diagnostics, "lint.backend-plain",
                     config_find_place(config, backend->at, "tls"),
                     "mail to backend %s crosses the network in the clear", backend->name);
+    if ((backend->tls == BACKEND_TLS_REQUIRED || backend->tls == BACKEND_TLS_VERIFIED) &&
+        backend->tls_lowest < TLS_LOWEST_1_2)
+        lint_report(diagnostics, "lint.tls-old",
+                    config_find_place(config, backend->at, "tls-lowest"),
+                    "backend %s is to have TLS, and may have versions below 1.2, which are broken",
+                    backend->name);
 }
 
 static void lint_certificates(const struct config *config, struct diagnostics *diagnostics)
