@@ -22,12 +22,6 @@
 /* Who renews by hand needs some days; who does it by script has done it by then. */
 #define EXPIRY_WARNING_DAYS 14
 #define DAY_SECONDS (24 * 3600)
-/*
- * Room in the log's ring that a transaction sets aside beyond its lines as they stand before the
- * backend's answer: flow/account.c.
- */
-#define MORE_LOG_BYTES 1200
-#define MORE_LOG_BYTES_PER_RECIPIENT 48
 #define KIB 1024u
 
 static struct position whole_file(const struct config *config)
@@ -161,8 +155,8 @@ static void check_tls(const struct loaded *loaded, struct diagnostics *diagnosti
 static void check_ring(const struct config *config, const struct config_listener *listener,
                        struct diagnostics *diagnostics)
 {
-    uint64_t needed = record_max_bytes((size_t)listener->max_recipients) + MORE_LOG_BYTES +
-                      MORE_LOG_BYTES_PER_RECIPIENT * listener->max_recipients;
+    uint64_t needed = record_max_bytes((size_t)listener->max_recipients) +
+                      record_growth_bytes((size_t)listener->max_recipients);
 
     needed = (needed + KIB - 1) / KIB;
     if (config->log.ring_bytes < needed * KIB)

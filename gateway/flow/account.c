@@ -5,13 +5,6 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
-/*
- * The final lines are longer than those of the reservation by what the backend said and how the
- * recipients fared: at most so much, all values being cut.
- */
-#define MORE_BYTES 1200
-#define MORE_BYTES_PER_RECIPIENT 48
-#define LINES_MAX_BYTES (RECORD_MAX_BYTES * 64)
 #define QUEUE_ID_MAX_BYTES 64
 
 /* Replaces an owned string; NULL and "" leave none. */
@@ -201,14 +194,13 @@ struct log_ring_slot *account_reserve(struct account *account)
     struct log_ring_slot *slot;
     struct text lines;
 
-    text_init(&lines, LINES_MAX_BYTES);
+    text_init(&lines, record_max_bytes(account->record.recipient_count));
     record->verdict = RECORD_VERDICT_UNKNOWN;
     record->close_reason = "crash";
     print(account, &lines);
     record->close_reason = NULL;
     slot = log_ring_reserve(account->shared->settings.log, text_slice(&lines),
-                            lines.length + MORE_BYTES +
-                                MORE_BYTES_PER_RECIPIENT * record->recipient_count);
+                            lines.length + record_growth_bytes(record->recipient_count));
     text_clear(&lines);
     return slot;
 }
@@ -238,7 +230,7 @@ void account_write(struct account *account, struct log_ring_slot **slot)
         shared_log(account->shared, &account->record);
         return;
     }
-    text_init(&lines, LINES_MAX_BYTES);
+    text_init(&lines, record_max_bytes(account->record.recipient_count));
     print(account, &lines);
     log_ring_commit(account->shared->settings.log, slot, text_slice(&lines));
     text_clear(&lines);

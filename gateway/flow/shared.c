@@ -139,7 +139,7 @@ void shared_log(const struct shared *shared, const struct record *record)
 {
     struct text lines;
 
-    text_init(&lines, RECORD_MAX_BYTES * 64);
+    text_init(&lines, record_max_bytes(record->recipient_count));
     record_print(&lines, record, &shared->settings.style);
     log_ring_write(shared->settings.log, text_slice(&lines));
     text_clear(&lines);

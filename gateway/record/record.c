@@ -14,6 +14,10 @@
 #include "base/escape.h"
 #include "base/log.h"
 
+/* record_growth_bytes: all values are cut, the backend's reply and detail among them. */
+#define GROWTH_BYTES 1200
+#define GROWTH_BYTES_PER_RECIPIENT 48
+
 /*
  * Longest value of one key as it is written, escapes included; longer ones are cut, so that all
  * keys together and one recipient stay below RECORD_MAX_BYTES, whatever clients and backends say.
@@ -514,4 +518,9 @@ size_t record_max_bytes(size_t recipient_count)
     size_t lines = (more + LEAST_RECIPIENTS_IN_LINE - 1) / LEAST_RECIPIENTS_IN_LINE;
 
     return (1 + lines) * RECORD_MAX_BYTES;
+}
+
+size_t record_growth_bytes(size_t recipient_count)
+{
+    return GROWTH_BYTES + GROWTH_BYTES_PER_RECIPIENT * recipient_count;
 }

@@ -129,6 +129,11 @@ void record_print(struct text *out, const struct record *record, const struct re
 
 /* What record_print writes at most for so many recipients, every value of its longest. */
 size_t record_max_bytes(size_t recipient_count);
+/*
+ * A transaction's room in the log is set aside before the backend answers. Its final lines are
+ * longer than those of then by what the backend said and how the recipients fared: at most this.
+ */
+size_t record_growth_bytes(size_t recipient_count);
 
 /* A key of the line: for `postern check --list-log-fields` and the manual's check. */
 struct record_field_info {
