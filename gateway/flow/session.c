@@ -30,6 +30,7 @@ struct session {
     unsigned int command_count;
     bool is_waiting;                    /* SESSION_STEP_WAIT was given, on_ready is owed */
     bool is_lost;                       /* the client has gone */
+    bool is_told_to_close;              /* for no fault of the client: a deadline, a shutdown */
 };
 
 static const struct transaction_events transaction_events;
@@ -107,6 +108,17 @@ static void log_session(struct session *session, const char *reason, const char 
     shared_log(session->shared, &record);
 }
 
+/* Cut off for what the client did: behind mails of its own it would be in no line of theirs. */
+static bool was_cut_off(const struct session *session)
+{
+    const struct server_dialogue *dialogue = &session->dialogue;
+    bool is_ended_by_reply = dialogue->close_reason != NULL &&
+                             slice_equals(slice_from(dialogue->close_reason),
+                                          slice_from(dialogue->own_reply.reason));
+
+    return is_ended_by_reply && !session->is_told_to_close;
+}
+
 void session_free(struct session **handle, const char *reason, const char *detail)
 {
     struct session *session = *handle;
@@ -114,7 +126,7 @@ void session_free(struct session **handle, const char *reason, const char *detai
     if (session == NULL)
         return;
     end_transaction(session, reason);
-    if (session->transaction_count == 0)
+    if (session->transaction_count == 0 || was_cut_off(session))
         log_session(session, reason, detail);
     server_dialogue_clear(&session->dialogue);
     mem_free(session->helo);
@@ -380,6 +392,7 @@ bool session_on_lost(struct session *session)
 
 void session_close(struct session *session, const struct reply *reply, struct text *out)
 {
+    session->is_told_to_close = true;
     server_dialogue_close(&session->dialogue, reply, out);
 }
 

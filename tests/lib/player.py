@@ -355,7 +355,8 @@ class Player:
             sessions = [line for line in own if line["event"] == "session"]
             if len(transactions) - len(at_mail) != count:
                 return False
-            if len(sessions) != (not transactions):
+            # A session that is cut off has a line of its own, also behind mails.
+            if len(sessions) > 1 or (not sessions and not transactions):
                 return False
         return True
 
