@@ -94,7 +94,7 @@ void escape_add_logfmt(struct text *out, struct slice bytes)
         add_quoted(out, bytes, add_next_ascii);
 }
 
-/* The byte that the escape at the start of `*rest` stands for; a printable one has no \\xHH. */
+/* The byte that the escape at the start of `*rest` stands for; a printable one has no \xHH. */
 static bool take_escape(struct slice *rest, char *byte)
 {
     const char *at = rest->data;

@@ -21,10 +21,15 @@
 #define COPY_ID_MAX_BYTES 27
 /* By which a worker proves that a pending copy is its own, in hexadecimal digits. */
 #define COPY_CLAIM_BYTES 32
+/* Of a string of a copy; what is longer is cut when it is printed. */
+#define COPY_VALUE_MAX_BYTES 1000
+/* Of a reason, an ORCPT and the like, of which each recipient has one; likewise. */
+#define COPY_WORD_MAX_BYTES 500
+#define COPY_MAX_RECIPIENTS 100000
 
 struct copy {
     char id[COPY_ID_MAX_BYTES + 1];
-    char claim[COPY_CLAIM_BYTES + 1];
+    char claim[COPY_CLAIM_BYTES + 1]; /* "" for none, which a pending copy may not have */
     uint64_t held_us;            /* wall clock, of the end of data */
     uint64_t owner;              /* the keeper's number for the worker; set by the keeper, 0 before */
     bool is_pending;             /* others of its recipients wait for the backend's word */
@@ -34,14 +39,14 @@ struct copy {
     struct ip_endpoint local;    /* the address that the client connected to; zero: not known */
     char *helo;                  /* owned, as all strings here; as sent; NULL for none */
     bool is_extended;            /* ESMTP */
-    char *backend;               /* name of the block */
+    char *backend;               /* name of the block; never NULL in a whole one */
     /* For people. NULL where there was none. */
-    char **reasons;              /* reason id for each recipient of the envelope */
+    char **reasons;              /* owned; reason id for each recipient, as many as there are */
     char *listener;
     char *tls_version;
     char *domain;                /* of the policy in force */
     char *policy;
-    char *message_id;            /* raw header values, cut at a length */
+    char *message_id;            /* raw header values */
     char *header_from;
     char *subject;
 };
@@ -49,16 +54,20 @@ struct copy {
 /* All zero, with an envelope. */
 void copy_init(struct copy *copy);
 void copy_clear(struct copy *copy);
-/* Appends all of it, a line for each value; `copy` must be whole. */
+/*
+ * Appends all of it, a line for each value: "key value", the value as escape_add_ascii writes it. The
+ * first line is "postern-copy 1". `copy` must be whole.
+ */
 void copy_print(struct text *out, const struct copy *copy);
 /*
  * The same back into an initialised copy. False, with a sentence, for anything that copy_print would
- * not have written: unknown, missing and double lines, bad ids, addresses that mail/address.h does
- * not read, more recipients than COPY_MAX_RECIPIENTS, lines that are too long. Then `copy` is empty.
+ * not have written, byte for byte: unknown, missing and double lines, bad ids, addresses that
+ * mail/address.h does not read, more recipients than COPY_MAX_RECIPIENTS, lines that are too long.
+ * Then `copy` is empty. Of an address its text comes back, and what that text says of itself;
+ * `had_route`, and `is_utf8` for a domain that was written so, do not.
  */
 bool copy_parse(struct copy *copy, struct slice text, struct text *problem)
     __attribute__((warn_unused_result));
-#define COPY_MAX_RECIPIENTS 100000
 /* The longest text with so many recipients. */
 size_t copy_max_bytes(size_t recipient_count);
 
