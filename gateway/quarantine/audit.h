@@ -63,8 +63,8 @@ void audit_close(struct audit **audit);
 bool audit_append(struct audit *audit, const struct audit_entry *entries, size_t count,
                   bool is_synced, struct text *problem) __attribute__((warn_unused_result));
 /*
- * Reads entries from the byte `offset` on, to the end of the last whole line, and returns where that
- * is. Lines that are none are counted in `*bad`.
+ * Reads entries from the byte `offset` on, to the end of the last whole line, and returns where
+ * that is. Lines that are none are counted in `*bad`.
  */
 uint64_t audit_replay(const struct audit *audit, uint64_t offset,
                       void (*each)(void *owner, const struct audit_entry *entry), void *owner,

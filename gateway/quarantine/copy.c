@@ -294,7 +294,8 @@ static bool must_take_line(struct reader *reader, const char *key)
     enum take_result taken = take_line(reader, key);
 
     if (taken == TAKE_NOT_THERE)
-        text_add_format(reader->problem, "line %zu of the copy should be \"%s\"", reader->line, key);
+        text_add_format(reader->problem, "line %zu of the copy should be \"%s\"", reader->line,
+                        key);
     return taken == TAKE_DONE;
 }
 

@@ -29,9 +29,9 @@
 
 struct copy {
     char id[COPY_ID_MAX_BYTES + 1];
-    char claim[COPY_CLAIM_BYTES + 1]; /* "" for none, which a pending copy may not have */
+    char claim[COPY_CLAIM_BYTES + 1]; /* "" for none; a pending copy has one */
     uint64_t held_us;            /* wall clock, of the end of data */
-    uint64_t owner;              /* the keeper's number for the worker; set by the keeper, 0 before */
+    uint64_t owner;              /* the keeper's number for the worker, set by it; 0 before */
     bool is_pending;             /* others of its recipients wait for the backend's word */
     /* For the release. */
     struct envelope envelope;    /* owned; the recipients that are held, at least one */
@@ -55,16 +55,16 @@ struct copy {
 void copy_init(struct copy *copy);
 void copy_clear(struct copy *copy);
 /*
- * Appends all of it, a line for each value: "key value", the value as escape_add_ascii writes it. The
- * first line is "postern-copy 1". `copy` must be whole.
+ * Appends all of it, a line for each value: "key value", the value as escape_add_ascii writes it.
+ * The first line is "postern-copy 1". `copy` must be whole.
  */
 void copy_print(struct text *out, const struct copy *copy);
 /*
- * The same back into an initialised copy. False, with a sentence, for anything that copy_print would
- * not have written, byte for byte: unknown, missing and double lines, bad ids, addresses that
- * mail/address.h does not read, more recipients than COPY_MAX_RECIPIENTS, lines that are too long.
- * Then `copy` is empty. Of an address its text comes back, and what that text says of itself;
- * `had_route`, and `is_utf8` for a domain that was written so, do not.
+ * The same back into an initialised copy. False, with a sentence, for anything that copy_print
+ * would not have written, byte for byte: unknown, missing and double lines, bad ids, addresses
+ * that mail/address.h does not read, more recipients than COPY_MAX_RECIPIENTS, lines that are too
+ * long. Then `copy` is empty. Of an address its text comes back, and what that text says of
+ * itself; `had_route`, and `is_utf8` for a domain that was written so, do not.
  */
 bool copy_parse(struct copy *copy, struct slice text, struct text *problem)
     __attribute__((warn_unused_result));

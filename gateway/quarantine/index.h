@@ -31,10 +31,10 @@ const char *copy_state_name(enum copy_state state);
 struct index;
 
 /*
- * Opens or makes the database, and brings it up to date: files that it does not know are read, files
- * that are gone are forgotten (their released and deleted recipients are kept as history), the audit
- * is replayed from where it stood. NULL and a sentence when no database can be made.
- * A file that is damaged is logged ("quarantine-damaged") and shown with what is known of it.
+ * Opens or makes the database, and brings it up to date: files that it does not know are read,
+ * files that are gone are forgotten (their released and deleted recipients are kept as history),
+ * the audit is replayed from where it stood. NULL and a sentence when no database can be made. A
+ * file that is damaged is logged ("quarantine-damaged") and shown with what is known of it.
  */
 struct index *index_open(struct store *store, struct audit *audit, struct text *problem)
     __attribute__((warn_unused_result));

@@ -9,8 +9,11 @@
  *     audit       see audit.h
  *     index.db    see index.h
  *
- * The footer is of a fixed size and says how long the two parts are, and their
+ * The footer is one line of a fixed size: how long the two parts are, and their
  * SHA-256. Content comes first, so that a release reads it from the start.
+ *
+ * Two keepers may have the folder open for a while (an upgrade): a temporary is
+ * locked by whoever writes it, and only one that nobody has locked is removed.
  */
 #ifndef POSTERN_QUARANTINE_STORE_H
 #define POSTERN_QUARANTINE_STORE_H
@@ -26,8 +29,9 @@
 struct store;
 
 /*
- * Makes the folders that are missing, removes what a crash left half-way. `take_folder_fd` is an
- * open directory. NULL and a sentence when that is not possible.
+ * Makes the folders that are missing, removes what a crash left half-way, and waits until all names
+ * are on the disk. `take_folder_fd` is an open directory, and is closed also when that is not
+ * possible: then NULL and a sentence.
  */
 struct store *store_open(int take_folder_fd, struct text *problem)
     __attribute__((warn_unused_result));
@@ -37,9 +41,9 @@ int store_folder_fd(const struct store *store);
 
 enum store_result {
     STORE_DONE,
-    STORE_EXISTS,  /* a copy of this id is there */
+    STORE_EXISTS,  /* a copy of this id is there; store_sync_folder before relying on it */
     STORE_ABSENT,
-    STORE_FULL,    /* the disk, or a quota (ENOSPC, EDQUOT, EFBIG) */
+    STORE_FULL,    /* the disk, a quota or a limit (ENOSPC, EDQUOT, EFBIG; ignore SIGXFSZ) */
     STORE_BROKEN,  /* checksum, sizes or text of the copy */
     STORE_FAILED,  /* any other error of the system */
 };
@@ -55,9 +59,9 @@ struct store_piece {
 struct store_draft;
 
 /*
- * Writes it, without waiting for the disk more than writing does. `source_fd` is lent for the call; a
- * file that is shorter than the pieces say is STORE_BROKEN. Unless STORE_DONE there is no draft, and
- * nothing is left behind.
+ * Writes it, without waiting for the disk more than writing does. `source_fd` is lent for the
+ * call; a file that is shorter than the pieces say is STORE_BROKEN. Unless STORE_DONE there is no
+ * draft, and nothing is left behind.
  */
 enum store_result store_write(struct store *store, const struct copy *copy, int source_fd,
                               const struct store_piece *pieces, size_t piece_count,
@@ -65,10 +69,16 @@ enum store_result store_write(struct store *store, const struct copy *copy, int 
     __attribute__((warn_unused_result));
 /*
  * Brings a group of drafts to the disk together: files, names, folder. `results` gets one for each;
- * those that are STORE_DONE are there from now on, whatever happens. Frees the drafts.
+ * those that are STORE_DONE are there from now on, whatever happens, and of the others nothing is
+ * left. A copy that exists is never written over: STORE_EXISTS. `problem` gets the sentence of the
+ * first that failed. Frees the drafts.
  */
 void store_sync(struct store *store, struct store_draft **drafts, size_t count,
                 enum store_result *results, struct text *problem);
+/* Bytes of the file that it will be. */
+uint64_t store_draft_bytes(const struct store_draft *draft);
+/* Forgets it, and takes its file away. NULL is fine. */
+void store_draft_cancel(struct store_draft **draft);
 
 /* A copy that is read. */
 struct store_file {
@@ -79,21 +89,27 @@ struct store_file {
 };
 /*
  * Sizes and the copy's own checksum are checked; with `is_whole` the content's too, which reads all
- * of it. Unless STORE_DONE nothing is left open.
+ * of it. Unless STORE_DONE nothing is left open; then only `file_bytes` says something, for
+ * STORE_BROKEN. The descriptor stands at the start of the content.
  */
 enum store_result store_read(struct store *store, const char *id, bool is_whole,
                              struct store_file *file, struct text *problem)
     __attribute__((warn_unused_result));
 void store_file_clear(struct store_file *file);
 
-/* The name is gone when this returns; it stays gone once the folder is synced with the next group. */
+/*
+ * The name is gone when this returns; it stays gone once the folder is synced with the next group.
+ */
 enum store_result store_remove(struct store *store, const char *id, struct text *problem)
     __attribute__((warn_unused_result));
 /* Waits until all removals are on the disk. */
 enum store_result store_sync_folder(struct store *store, struct text *problem)
     __attribute__((warn_unused_result));
 
-/* All copies in no order; false when the folder cannot be read. Names that are no ids are left out. */
+/*
+ * All copies in no order; false when the folder cannot be read. Names that are no ids are left
+ * out.
+ */
 bool store_each(struct store *store, void (*each)(void *owner, const char *id), void *owner)
     __attribute__((warn_unused_result));
 

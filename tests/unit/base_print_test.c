@@ -126,8 +126,8 @@ START_TEST(what_no_escape_wrote_is_not_read)
 {
     static const struct slice ascii[] = {
         BYTES("\\"), BYTES("a\\"), BYTES("\\n"), BYTES("\\x"), BYTES("\\x0"), BYTES("\\x0g"),
-        BYTES("\\x0A"), BYTES("\\x41"), BYTES("\\x22"), BYTES("\""), BYTES("a\nb"), BYTES("\xc3\xa9"),
-        BYTES("\0"),
+        BYTES("\\x0A"), BYTES("\\x41"), BYTES("\\x22"), BYTES("\""), BYTES("a\nb"),
+        BYTES("\xc3\xa9"), BYTES("\0"),
     };
     static const struct slice logfmt[] = {
         BYTES(""), BYTES(" a"), BYTES("\""), BYTES("\"a b"), BYTES("\"a b\"c"), BYTES("\"bare\""),

@@ -108,11 +108,11 @@ static inline void unit_remove_folder(const char *path)
 
     ck_assert_ptr_nonnull(directory);
     while ((entry = readdir(directory)) != NULL) {
-        char inner[300];
+        char inner[600];
 
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
             continue;
-        snprintf(inner, sizeof inner, "%.31s/%s", path, entry->d_name);
+        snprintf(inner, sizeof inner, "%.300s/%s", path, entry->d_name);
         if (unlinkat(dirfd(directory), entry->d_name, 0) != 0)
             unit_remove_folder(inner);
     }
