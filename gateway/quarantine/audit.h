@@ -4,6 +4,10 @@
  * held mail, by whom, and what came of it. Beside the files of the copies it is
  * the truth: the index is made from both. Lines are logfmt with a checksum; one
  * that was torn by a crash is passed over, and told of.
+ *
+ * HOLD, COMMIT, ERASE and ORPHAN speak of a mail, with all its recipients. The
+ * others name one recipient each, by number and address: once the file of a copy
+ * is gone, its lines are all that is known of it.
  */
 #ifndef POSTERN_QUARANTINE_AUDIT_H
 #define POSTERN_QUARANTINE_AUDIT_H
@@ -29,10 +33,14 @@ enum audit_event {
     AUDIT_EXPIRE,   /* by age */
 };
 #define AUDIT_EVENT_COUNT 10
+/* "hold", ... */
 const char *audit_event_name(enum audit_event event);
 
 #define AUDIT_ALL_RECIPIENTS UINT32_MAX
 #define AUDIT_TEXT_BYTES 400   /* longer words are cut */
+#define AUDIT_BY_BYTES 100     /* likewise */
+#define AUDIT_WORDS_BYTES (AUDIT_TEXT_BYTES + AUDIT_BY_BYTES + ADDRESS_PATH_MAX_BYTES)
+#define AUDIT_LINE_BYTES 4096  /* of the longest, with its newline */
 
 struct audit_entry {
     uint64_t wall_us;
@@ -47,7 +55,11 @@ struct audit_entry {
 
 /* Appends one line with its newline. */
 void audit_print(struct text *out, const struct audit_entry *entry);
-/* One line without its newline, checksum and all. The strings are put into `words`. */
+/*
+ * One line without its newline, checksum and all; false for anything that audit_print would not
+ * have written. The strings are put into `words`, which is emptied first and needs
+ * AUDIT_WORDS_BYTES.
+ */
 bool audit_parse(struct audit_entry *entry, struct slice line, struct text *words)
     __attribute__((warn_unused_result));
 
@@ -58,16 +70,24 @@ struct audit *audit_open(int folder_fd, struct text *problem) __attribute__((war
 void audit_close(struct audit **audit);
 /*
  * Appends all entries in one write, and with `is_synced` waits for the disk. A last line that was
- * torn is ended first. False and a sentence: then nothing of it may be relied on.
+ * torn is ended first, and stays a bad one. False and a sentence: then none of it is there, or at
+ * most without the disk's word (when even taking it back failed).
  */
 bool audit_append(struct audit *audit, const struct audit_entry *entries, size_t count,
                   bool is_synced, struct text *problem) __attribute__((warn_unused_result));
 /*
- * Reads entries from the byte `offset` on, to the end of the last whole line, and returns where
- * that is. Lines that are none are counted in `*bad`.
+ * Reads entries from the byte `offset` on, which is the start of a line, to the end of the last
+ * whole line, and returns where that is. Lines that are none are counted in `*bad`. Nobody appends
+ * meanwhile, and `each` may not either. With an error of the disk it ends before it.
  */
 uint64_t audit_replay(const struct audit *audit, uint64_t offset,
                       void (*each)(void *owner, const struct audit_entry *entry), void *owner,
                       size_t *bad);
+/*
+ * A digest of what stands before the byte `offset`: who goes on from there can tell whether it is
+ * still the audit that was read. False when the audit is shorter.
+ */
+bool audit_mark(const struct audit *audit, uint64_t offset, uint64_t *mark)
+    __attribute__((warn_unused_result));
 
 #endif

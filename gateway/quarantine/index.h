@@ -103,6 +103,7 @@ struct index_totals {
     uint64_t file_bytes;
     uint64_t oldest_us;       /* held_us; 0 for none */
 };
+/* Of what is there now. */
 struct index_totals index_get_totals(struct index *index);
 
 #endif

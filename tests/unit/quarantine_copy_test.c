@@ -295,6 +295,7 @@ START_TEST(a_text_cut_anywhere_is_not_read_as_another_one)
         /* Behind a whole line of a recipient nothing is missing; the checksum sees to that. */
         if (!copy_parse(&back, cut, &problem))
             continue;
+        copy_clear(&back);
         ck_assert_msg(cut.data[length - 1] == '\n', "cut at %zu", length);
         whole_recipients++;
     }

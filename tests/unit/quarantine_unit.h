@@ -18,11 +18,13 @@
 #define HELD_US 1795633241123456u
 #define CLAIM "0123456789abcdef0123456789abcdef"
 
+/* On the heap; NULL for NULL. */
 static inline char *unit_string(const char *string)
 {
     return string != NULL ? mem_copy(slice_from(string)) : NULL;
 }
 
+/* What stands in the brackets must be an address. */
 static inline void unit_set_address(struct address *address, const char *path,
                                     enum address_form form)
 {
@@ -33,6 +35,7 @@ static inline void unit_set_address(struct address *address, const char *path,
     ck_assert_uint_eq(used, strlen(path));
 }
 
+/* One more at the end; NULL for what it has not. */
 static inline void unit_add_recipient(struct copy *copy, const char *path, const char *reason,
                                       unsigned int notify, const char *orcpt)
 {
