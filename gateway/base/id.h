@@ -8,6 +8,11 @@
 #ifndef POSTERN_BASE_ID_H
 #define POSTERN_BASE_ID_H
 
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/slice.h"
+
 #define ID_LENGTH 16
 
 struct id {
@@ -19,5 +24,8 @@ struct id {
  * not tell outsiders how many there were since the start.
  */
 struct id id_new(void);
+
+/* When it was made, to the millisecond. False when `s` does not begin with the bytes of an id. */
+bool id_find_time(struct slice s, uint64_t *wall_us) __attribute__((warn_unused_result));
 
 #endif

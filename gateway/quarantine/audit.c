@@ -340,20 +340,20 @@ static void take_line(struct replay *replay, struct slice line)
     replay->is_too_long = false;
 }
 
-/* All whole lines of a block; returns how many bytes they are. */
-static size_t take_lines(struct replay *replay, struct slice block)
+/* The whole lines of a block that begin in its first bytes; returns how many bytes they are. */
+static size_t take_lines(struct replay *replay, struct slice block, uint64_t first_bytes)
 {
     struct slice rest = block;
     size_t end;
 
-    while (slice_find_byte(rest, '\n', &end)) {
+    while (block.length - rest.length < first_bytes && slice_find_byte(rest, '\n', &end)) {
         take_line(replay, slice_until(rest, end));
         rest = slice_from_offset(rest, end + 1);
     }
     return block.length - rest.length;
 }
 
-uint64_t audit_replay(const struct audit *audit, uint64_t offset,
+uint64_t audit_replay(const struct audit *audit, uint64_t offset, uint64_t end,
                       void (*each)(void *owner, const struct audit_entry *entry), void *owner,
                       size_t *bad)
 {
@@ -367,8 +367,8 @@ uint64_t audit_replay(const struct audit *audit, uint64_t offset,
         mem_free(block);
         return offset;
     }
-    while ((length = read_at(audit, next, block, BLOCK_BYTES)) > 0) {
-        size_t used = take_lines(&replay, (struct slice){ block, length });
+    while (next < end && (length = read_at(audit, next, block, BLOCK_BYTES)) > 0) {
+        size_t used = take_lines(&replay, (struct slice){ block, length }, end - next);
 
         next += used;
         if (used > 0)

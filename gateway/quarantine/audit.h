@@ -77,10 +77,11 @@ bool audit_append(struct audit *audit, const struct audit_entry *entries, size_t
                   bool is_synced, struct text *problem) __attribute__((warn_unused_result));
 /*
  * Reads entries from the byte `offset` on, which is the start of a line, to the end of the last
- * whole line, and returns where that is. Lines that are none are counted in `*bad`. Nobody appends
- * meanwhile, and `each` may not either. With an error of the disk it ends before it.
+ * whole line that begins before `end`, and returns where that is; UINT64_MAX is all there is.
+ * Lines that are none are counted in `*bad`. Nobody appends meanwhile, and `each` may not either.
+ * An error of the disk ends it early.
  */
-uint64_t audit_replay(const struct audit *audit, uint64_t offset,
+uint64_t audit_replay(const struct audit *audit, uint64_t offset, uint64_t end,
                       void (*each)(void *owner, const struct audit_entry *entry), void *owner,
                       size_t *bad);
 /*

@@ -82,20 +82,15 @@ void copy_clear(struct copy *copy)
 /* id.h's name of the session, a dash, and the number of the transaction in it. */
 bool copy_id_is_valid(struct slice id)
 {
-    static const char alphabet[] = "0123456789abcdefghjkmnpqrstvwxyz";
+    uint64_t made_us;
 
     if (id.length < ID_LENGTH + 2 || id.length > COPY_ID_MAX_BYTES || id.data[ID_LENGTH] != '-' ||
         id.data[ID_LENGTH + 1] == '0')
         return false;
-    for (size_t i = 0; i < id.length; i++) {
-        char c = id.data[i];
-
-        if (i < ID_LENGTH && (c == '\0' || strchr(alphabet, c) == NULL))
+    for (size_t i = ID_LENGTH + 1; i < id.length; i++)
+        if (!ascii_is_digit(id.data[i]))
             return false;
-        if (i > ID_LENGTH && !ascii_is_digit(c))
-            return false;
-    }
-    return true;
+    return id_find_time(id, &made_us);
 }
 
 static bool claim_is_valid(struct slice claim)

@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: BSD-2-Clause
-# quarantine: held mail on disk. The only door to SQLite (index.c).
+# quarantine: held mail on disk. The only door to SQLite (database.c).
 noinst_LIBRARIES += libquarantine.a
 libquarantine_a_SOURCES = \
 	gateway/quarantine/copy.c gateway/quarantine/copy.h \
 	gateway/quarantine/store_file.c gateway/quarantine/store_file.h \
 	gateway/quarantine/store.c gateway/quarantine/store.h \
-	gateway/quarantine/audit.c gateway/quarantine/audit.h
+	gateway/quarantine/audit.c gateway/quarantine/audit.h \
+	gateway/quarantine/copy_state.c gateway/quarantine/copy_state.h \
+	gateway/quarantine/database.c gateway/quarantine/database.h \
+	gateway/quarantine/index.c gateway/quarantine/index.h gateway/quarantine/index_internal.h \
+	gateway/quarantine/index_query.c gateway/quarantine/index_tables.c
 libquarantine_a_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
 QUARANTINE_LIBS = libquarantine.a $(SQLITE_LIBS) $(MAIL_LIBS)
 
-UNIT_TESTS += unit-quarantine-copy unit-quarantine-store unit-quarantine-audit
+UNIT_TESTS += unit-quarantine-copy unit-quarantine-store unit-quarantine-audit \
+	unit-quarantine-state unit-quarantine-index unit-quarantine-query \
+	unit-quarantine-database
 QUARANTINE_UNIT = tests/unit/quarantine_unit.h tests/unit/unit.h
 unit_quarantine_copy_SOURCES = tests/unit/quarantine_copy_test.c $(QUARANTINE_UNIT)
 unit_quarantine_copy_LDADD = $(QUARANTINE_LIBS) $(CHECK_LIBS)
@@ -17,6 +23,18 @@ unit_quarantine_store_SOURCES = tests/unit/quarantine_store_test.c $(QUARANTINE_
 unit_quarantine_store_LDADD = $(QUARANTINE_LIBS) $(CHECK_LIBS)
 unit_quarantine_audit_SOURCES = tests/unit/quarantine_audit_test.c $(QUARANTINE_UNIT)
 unit_quarantine_audit_LDADD = $(QUARANTINE_LIBS) $(CHECK_LIBS)
+unit_quarantine_state_SOURCES = tests/unit/quarantine_state_test.c tests/unit/unit.h
+unit_quarantine_state_LDADD = $(QUARANTINE_LIBS) $(CHECK_LIBS)
+unit_quarantine_index_SOURCES = tests/unit/quarantine_index_test.c \
+	tests/unit/quarantine_index_unit.h $(QUARANTINE_UNIT)
+unit_quarantine_index_LDADD = $(QUARANTINE_LIBS) $(CHECK_LIBS)
+unit_quarantine_query_SOURCES = tests/unit/quarantine_query_test.c \
+	tests/unit/quarantine_index_unit.h $(QUARANTINE_UNIT)
+unit_quarantine_query_LDADD = $(QUARANTINE_LIBS) $(CHECK_LIBS)
+unit_quarantine_database_SOURCES = tests/unit/quarantine_database_test.c \
+	tests/unit/quarantine_index_unit.h $(QUARANTINE_UNIT)
+unit_quarantine_database_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
+unit_quarantine_database_LDADD = $(QUARANTINE_LIBS) $(CHECK_LIBS)
 
 FUZZ_TARGETS += fuzz-copy fuzz-quarantine-file fuzz-audit
 fuzz_copy_SOURCES = tests/fuzz/copy_fuzz.c $(FUZZ_MAIN)

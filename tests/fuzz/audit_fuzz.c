@@ -112,7 +112,7 @@ static void try_file(struct slice bytes)
             end = i + 1;
         }
     }
-    require(audit_replay(audit, 0, take, &result, &bad) == end);
+    require(audit_replay(audit, 0, UINT64_MAX, take, &result, &bad) == end);
     require(result.count + bad == newlines && result.lines.length <= bytes.length);
     if (bad == 0)
         require(slice_equals(text_slice(&result.lines), slice_until(bytes, end)));

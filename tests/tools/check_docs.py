@@ -24,8 +24,8 @@ MANUALS = {
     "log": "gateway/record/postern-log.7",
 }
 # Of what posternd is made; base/ and tools/ write no lines into its log.
-DAEMON_FOLDERS = ("smtp", "config", "policy", "verdict", "record", "net", "delivery", "flow",
-                  "daemon")
+DAEMON_FOLDERS = ("smtp", "config", "policy", "verdict", "record", "net", "delivery",
+                  "quarantine", "flow", "daemon")
 OUTERMOST = "Outside of all blocks"
 
 

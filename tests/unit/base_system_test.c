@@ -443,6 +443,28 @@ START_TEST(ids_hold_the_time_in_their_first_characters)
 }
 END_TEST
 
+START_TEST(the_time_of_an_id_comes_back)
+{
+    static const struct slice none[] = { BYTES(""), BYTES("06h0x6s1zxfdk76"),
+                                         BYTES("06h0x6s1zxfdk76l"), BYTES("06H0x6s1zxfdk76x"),
+                                         BYTES("06h0x6s1\0xfdk76x") };
+    static const uint64_t times[] = { 0, 1000, 1795633241123000, 0xffffffffffffull * 1000 };
+    uint64_t got;
+
+    for (size_t i = 0; i < COUNT(times); i++) {
+        struct id id;
+
+        clock_set_source(&times[i]);
+        id = id_new();
+        ck_assert(id_find_time(slice_from(id.text), &got));
+        ck_assert_uint_eq(got, times[i]);
+    }
+    clock_set_source(NULL);
+    for (size_t i = 0; i < COUNT(none); i++)
+        ck_assert_msg(!id_find_time(none[i], &got), "case %zu", i);
+}
+END_TEST
+
 static int compare_ids(const void *a, const void *b)
 {
     return memcmp(a, b, sizeof(struct id));
@@ -489,6 +511,7 @@ static Suite *system_suite(void)
     tcase_add_test(id, ids_are_sixteen_characters_that_cannot_be_misread);
     tcase_add_test(id, ids_sort_by_time);
     tcase_add_test(id, ids_hold_the_time_in_their_first_characters);
+    tcase_add_test(id, the_time_of_an_id_comes_back);
     tcase_add_test(id, ids_of_one_millisecond_are_all_different);
     suite_add_tcase(suite, ip);
     suite_add_tcase(suite, clock);

@@ -61,7 +61,7 @@ static uint64_t replay(uint64_t offset)
 {
     text_reset(&seen);
     bad = 0;
-    return audit_replay(audit, offset, see, NULL, &bad);
+    return audit_replay(audit, offset, UINT64_MAX, see, NULL, &bad);
 }
 
 static int open_file(int flags)
@@ -203,6 +203,14 @@ START_TEST(what_was_appended_is_replayed_from_any_line_on)
         ck_assert_uint_eq(replay(offsets[i]), all.length);
         unit_expect_text("replay", &seen, slice_from_offset(text_slice(&all), offsets[i]));
         ck_assert_uint_eq(bad, 0);
+    }
+    for (size_t i = 0; i <= COUNT(entries); i++) {
+        text_reset(&seen);
+        ck_assert_uint_eq(audit_replay(audit, offsets[i / 2], offsets[i], see, NULL, &bad),
+                          offsets[i]);
+        unit_expect_text("a part", &seen,
+                         slice_from_offset(slice_until(text_slice(&all), offsets[i]),
+                                           offsets[i / 2]));
     }
     ck_assert_uint_eq(file_bytes(), all.length);
     text_clear(&all);
