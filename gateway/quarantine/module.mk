@@ -9,13 +9,16 @@ libquarantine_a_SOURCES = \
 	gateway/quarantine/copy_state.c gateway/quarantine/copy_state.h \
 	gateway/quarantine/database.c gateway/quarantine/database.h \
 	gateway/quarantine/index.c gateway/quarantine/index.h gateway/quarantine/index_internal.h \
-	gateway/quarantine/index_query.c gateway/quarantine/index_tables.c
+	gateway/quarantine/index_query.c gateway/quarantine/index_tables.c \
+	gateway/quarantine/listing.c gateway/quarantine/listing.h
 libquarantine_a_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
 QUARANTINE_LIBS = libquarantine.a $(SQLITE_LIBS) $(MAIL_LIBS)
 
+dist_man_MANS += gateway/quarantine/postern-quarantine.7
+
 UNIT_TESTS += unit-quarantine-copy unit-quarantine-store unit-quarantine-audit \
 	unit-quarantine-state unit-quarantine-index unit-quarantine-query \
-	unit-quarantine-database
+	unit-quarantine-database unit-quarantine-listing
 QUARANTINE_UNIT = tests/unit/quarantine_unit.h tests/unit/unit.h
 unit_quarantine_copy_SOURCES = tests/unit/quarantine_copy_test.c $(QUARANTINE_UNIT)
 unit_quarantine_copy_LDADD = $(QUARANTINE_LIBS) $(CHECK_LIBS)
@@ -35,6 +38,8 @@ unit_quarantine_database_SOURCES = tests/unit/quarantine_database_test.c \
 	tests/unit/quarantine_index_unit.h $(QUARANTINE_UNIT)
 unit_quarantine_database_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
 unit_quarantine_database_LDADD = $(QUARANTINE_LIBS) $(CHECK_LIBS)
+unit_quarantine_listing_SOURCES = tests/unit/quarantine_listing_test.c tests/unit/unit.h
+unit_quarantine_listing_LDADD = $(QUARANTINE_LIBS) $(CHECK_LIBS)
 
 FUZZ_TARGETS += fuzz-copy fuzz-quarantine-file fuzz-audit
 fuzz_copy_SOURCES = tests/fuzz/copy_fuzz.c $(FUZZ_MAIN)

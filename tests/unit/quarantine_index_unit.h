@@ -23,6 +23,7 @@ static int folder_fd;
 static struct text problem;
 static struct text logged; /* event: message, a line each */
 
+/* For log_set_sink. */
 static inline void keep_log(void *owner, enum log_level level, const char *event,
                             struct slice message)
 {
