@@ -50,7 +50,7 @@ static int open_below(const char *path, int flags, int mode)
     const char *name = split(path, &folder_fd);
 
     flags |= O_NOFOLLOW | O_CLOEXEC;
-    return name != NULL ? openat(folder_fd, name, flags, (mode_t)mode) : -1;
+    return name != NULL ? openat(folder_fd, name, flags, (mode_t)mode & 0600) : -1;
 }
 
 static int stat_below(const char *path, struct stat *status)

@@ -11,7 +11,7 @@
  */
 #include "quarantine/index.h"
 
-#include <string.h>
+#include <inttypes.h>
 
 #include "base/clock.h"
 #include "base/id.h"
@@ -451,6 +451,7 @@ static bool bring_up_to_date(struct index *index)
 
 static bool open_up_to_date(struct index *index, struct text *problem)
 {
+    uint64_t mail_count;
     bool is_new;
 
     index->has_failed = false;
@@ -462,10 +463,14 @@ static bool open_up_to_date(struct index *index, struct text *problem)
         if (!index_tables_open(index, &is_new, problem))
             return false;
     }
-    if (is_new)
-        log_notice("quarantine-index", "the index of held mail is made anew");
-    if (bring_up_to_date(index))
+    if (bring_up_to_date(index)) {
+        /* Of an empty quarantine there is nothing to tell. */
+        mail_count = is_new ? index_get_totals(index).mail_count : 0;
+        if (mail_count > 0)
+            log_notice("quarantine-index", "the index was made anew, of %" PRIu64 " held mails",
+                       mail_count);
         return true;
+    }
     text_add_string(problem, "the index of held mail cannot be brought up to date");
     index_tables_close(index);
     return false;

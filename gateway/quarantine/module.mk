@@ -18,7 +18,7 @@ dist_man_MANS += gateway/quarantine/postern-quarantine.7
 
 UNIT_TESTS += unit-quarantine-copy unit-quarantine-store unit-quarantine-audit \
 	unit-quarantine-state unit-quarantine-index unit-quarantine-query \
-	unit-quarantine-database unit-quarantine-listing
+	unit-quarantine-database unit-quarantine-listing unit-quarantine-sync
 QUARANTINE_UNIT = tests/unit/quarantine_unit.h tests/unit/unit.h
 unit_quarantine_copy_SOURCES = tests/unit/quarantine_copy_test.c $(QUARANTINE_UNIT)
 unit_quarantine_copy_LDADD = $(QUARANTINE_LIBS) $(CHECK_LIBS)
@@ -40,6 +40,8 @@ unit_quarantine_database_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
 unit_quarantine_database_LDADD = $(QUARANTINE_LIBS) $(CHECK_LIBS)
 unit_quarantine_listing_SOURCES = tests/unit/quarantine_listing_test.c tests/unit/unit.h
 unit_quarantine_listing_LDADD = $(QUARANTINE_LIBS) $(CHECK_LIBS)
+unit_quarantine_sync_SOURCES = tests/unit/quarantine_sync_test.c $(QUARANTINE_UNIT)
+unit_quarantine_sync_LDADD = $(QUARANTINE_LIBS) $(CHECK_LIBS)
 
 FUZZ_TARGETS += fuzz-copy fuzz-quarantine-file fuzz-audit
 fuzz_copy_SOURCES = tests/fuzz/copy_fuzz.c $(FUZZ_MAIN)

@@ -303,30 +303,33 @@ static void end_draft(struct store_draft **handle)
 void store_sync(struct store *store, struct store_draft **drafts, size_t count,
                 enum store_result *results, struct text *problem)
 {
-    struct text first;
+    struct text one;
     enum store_result folder = STORE_DONE;
     bool has_names = false;
 
-    text_init(&first, problem->max_length);
+    text_init(&one, problem->max_length);
     /* All at once, so that the disk can order them; an error shows in the sync of that file. */
     for (size_t i = 0; i < count; i++)
         (void)!sync_file_range(drafts[i]->fd, 0, 0, SYNC_FILE_RANGE_WRITE);
     for (size_t i = 0; i < count; i++) {
-        text_reset(&first);
-        sync_draft(drafts[i], &first);
+        text_reset(&one);
+        sync_draft(drafts[i], &one);
         has_names = has_names || drafts[i]->result == STORE_DONE;
         if (problem->length == 0)
-            text_add(problem, text_slice(&first));
+            text_add(problem, text_slice(&one));
     }
+    text_reset(&one);
     if (has_names)
-        folder = store_sync_folder(store, problem);
+        folder = store_sync_folder(store, &one);
+    if (problem->length == 0)
+        text_add(problem, text_slice(&one));
     for (size_t i = 0; i < count; i++) {
         if (drafts[i]->result == STORE_DONE)
             drafts[i]->result = folder;
         results[i] = drafts[i]->result;
         end_draft(&drafts[i]);
     }
-    text_clear(&first);
+    text_clear(&one);
 }
 
 enum store_result store_sync_folder(struct store *store, struct text *problem)

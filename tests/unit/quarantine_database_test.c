@@ -44,6 +44,25 @@ static void damage_file(const char *name, off_t at, size_t length)
     mem_free(garbage);
 }
 
+START_TEST(its_files_are_for_nobody_else_whatever_the_umask)
+{
+    static const char *const names[] = { "index.db", "index.db-wal", "index.db-shm" };
+    mode_t mask = umask(0);
+
+    unit_close_hold(&hold);
+    unit_remove_index();
+    hold = unit_open_hold();
+    unit_add(&hold, 1, 1, false);
+    umask(mask);
+    for (size_t i = 0; i < COUNT(names); i++) {
+        struct stat status;
+
+        ck_assert_int_eq(fstatat(folder_fd, names[i], &status, AT_SYMLINK_NOFOLLOW), 0);
+        ck_assert_msg((status.st_mode & 07777) == 0600, "%s: %o", names[i], status.st_mode);
+    }
+}
+END_TEST
+
 START_TEST(a_damaged_database_is_made_anew)
 {
     static const struct {
@@ -192,6 +211,7 @@ int main(void)
 
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 240);
+    tcase_add_test(tests, its_files_are_for_nobody_else_whatever_the_umask);
     tcase_add_test(tests, a_damaged_database_is_made_anew);
     tcase_add_test(tests, a_database_that_is_not_ours_is_made_anew);
     tcase_add_test(tests, where_no_database_can_be_a_sentence_says_so);
