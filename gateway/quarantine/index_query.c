@@ -198,7 +198,6 @@ static sqlite3_stmt *start(struct query *query)
     database_bind_number(statement, 4, goes_on ? time_or(filter->after_held_us, 0) : 0);
     database_bind_text(statement, 5, slice_from(goes_on ? filter->after_id : ""));
     database_bind_number(statement, 6, query->states);
-    database_bind_number(statement, 7, COPY_STATES_PAST);
     return statement;
 }
 

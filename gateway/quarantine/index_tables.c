@@ -32,13 +32,13 @@ static const char make_tables[] =
     "PRAGMA user_version=" STRING(TABLES_VERSION) ";"
     "COMMIT;";
 
-/* What index_each reads, in its order. Of the past not every state is shown: ?7. */
+/* What index_each reads, in its order. */
 #define LIST_FROM(condition) \
     "SELECT id, held_us, file_bytes, owner, claim, sender, client, helo, listener, domain," \
     " policy, backend, message_id, header_from, subject, is_damaged, has_file FROM mail" \
     " WHERE " condition " AND held_us >= ?2 AND held_us < ?3 AND (held_us, id) > (?4, ?5)" \
     " AND EXISTS (SELECT 1 FROM recipient WHERE recipient.id = mail.id" \
-    " AND layer = (has_file = 0) AND (?6 >> state) & 1 AND (has_file OR (?7 >> state) & 1))" \
+    " AND layer = (has_file = 0) AND (?6 >> state) & 1)" \
     " ORDER BY held_us, id"
 
 static const char *const texts[INDEX_STATEMENT_COUNT] = {

@@ -320,6 +320,29 @@ START_TEST(a_line_without_end_is_one_bad_line)
 }
 END_TEST
 
+/* A good line behind a whole block of such bytes is still the end of a bad one. */
+START_TEST(a_bad_line_may_end_like_a_good_one)
+{
+    enum { BLOCK = 65536 };
+    struct audit_entry entry = make_entry(AUDIT_DELETE, 0);
+    char *block = mem_new(BLOCK);
+    struct text line;
+    int fd = open_file(O_WRONLY);
+
+    text_init(&line, AUDIT_LINE_BYTES);
+    audit_print(&line, &entry);
+    ck_assert_int_eq(write(fd, block, BLOCK), BLOCK);
+    ck_assert_int_eq(write(fd, line.data, line.length), (ssize_t)line.length);
+    ck_assert_int_eq(write(fd, line.data, line.length), (ssize_t)line.length);
+    ck_assert_uint_eq(replay(0), file_bytes());
+    ck_assert_uint_eq(bad, 1);
+    unit_expect_text("the second one", &seen, text_slice(&line));
+    close(fd);
+    text_clear(&line);
+    mem_free(block);
+}
+END_TEST
+
 START_TEST(what_finds_no_room_is_taken_back)
 {
     struct audit_entry entries[2] = { make_entry(AUDIT_HOLD, 0), make_entry(AUDIT_HOLD, 1) };
@@ -384,6 +407,58 @@ START_TEST(two_writers_mix_no_lines)
 }
 END_TEST
 
+/* Another keeper is in the middle of a write, which it then takes back. */
+static pid_t start_writer(void)
+{
+    int ready[2];
+    char byte;
+    pid_t pid;
+
+    ck_assert_int_eq(pipe(ready), 0);
+    pid = fork();
+    ck_assert_int_ge(pid, 0);
+    if (pid == 0) {
+        int fd = open_file(O_RDWR | O_APPEND);
+        struct audit_entry entry = make_entry(AUDIT_HOLD, 1);
+        off_t size = lseek(fd, 0, SEEK_END);
+
+        audit_print(&seen, &entry);
+        text_add_string(&seen, "half a line");
+        if (flock(fd, LOCK_EX) != 0 || write(fd, seen.data, seen.length) != (ssize_t)seen.length ||
+            write(ready[1], "x", 1) != 1)
+            _exit(1);
+        usleep(300000);
+        _exit(ftruncate(fd, size) != 0);
+    }
+    ck_assert_int_eq(read(ready[0], &byte, 1), 1);
+    close(ready[0]);
+    close(ready[1]);
+    return pid;
+}
+
+START_TEST(what_another_takes_back_was_never_there)
+{
+    struct audit_entry entry = make_entry(AUDIT_COMMIT, 2);
+    struct text want;
+    int status;
+    pid_t pid;
+
+    text_init(&want, AUDIT_LINE_BYTES);
+    pid = start_writer();
+    ck_assert_uint_eq(replay(0), 0);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+    pid = start_writer();
+    append(&entry, 1);
+    ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+    ck_assert_int_eq(status, 0);
+    audit_print(&want, &entry);
+    ck_assert_uint_eq(replay(0), want.length);
+    unit_expect_text("ours alone", &seen, text_slice(&want));
+    text_clear(&want);
+}
+END_TEST
+
 START_TEST(a_mark_tells_whether_it_is_still_the_audit_that_was_read)
 {
     struct audit_entry entry = make_entry(AUDIT_HOLD, 0);
@@ -440,8 +515,10 @@ int main(void)
     tcase_add_test(tests, a_last_line_torn_anywhere_is_passed_over_now_and_ever);
     tcase_add_test(tests, a_bad_line_in_the_middle_costs_only_itself);
     tcase_add_test(tests, a_line_without_end_is_one_bad_line);
+    tcase_add_test(tests, a_bad_line_may_end_like_a_good_one);
     tcase_add_test(tests, what_finds_no_room_is_taken_back);
     tcase_add_test(tests, two_writers_mix_no_lines);
+    tcase_add_test(tests, what_another_takes_back_was_never_there);
     tcase_add_test(tests, a_mark_tells_whether_it_is_still_the_audit_that_was_read);
     tcase_add_test(tests, what_is_no_file_is_no_audit);
     suite_add_tcase(suite, tests);

@@ -372,6 +372,18 @@ START_TEST(an_audit_that_is_another_one_makes_the_index_anew)
                      "quarantine-index: the index was made anew, of 1 held mails\n");
     unit_expect_state(&hold, 1, 0, "held");
     expect_same_when_made_anew("with a shorter audit");
+    /* As long as it was, and longer, but another one. */
+    unit_tell(&hold, 1, AUDIT_DELETE, 0, 0);
+    unit_close_hold(&hold);
+    fd = openat(folder_fd, "audit", O_WRONLY);
+    ck_assert_int_eq(ftruncate(fd, status.st_size), 0);
+    close(fd);
+    hold.audit = audit_open(folder_fd, &problem);
+    unit_say(&hold, 1, AUDIT_RELEASE, 0, 1, "user0@example.net");
+    unit_say(&hold, 1, AUDIT_LOST, 0, 1, "user0@example.net");
+    audit_close(&hold.audit);
+    hold = unit_open_hold();
+    unit_expect_state(&hold, 1, 0, "uncertain");
 }
 END_TEST
 
