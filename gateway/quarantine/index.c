@@ -347,7 +347,7 @@ static void replay(struct index *index)
 
 /* ---- Bringing it up to date ---- */
 
-/* Ids of the files that are there; the value is &there, or &unread for one that was not known. */
+/* Ids of the files that are there; the value is &there, or &unread for one that is read now. */
 struct scan {
     struct index *index;
     struct map ids;
@@ -360,11 +360,13 @@ static void see_file(void *owner, const char *id)
 {
     struct scan *scan = owner;
     enum presence presence = find_mail(scan->index, id);
-    bool is_known = presence == MAIL_THERE || presence == MAIL_DAMAGED;
 
-    map_set(&scan->ids, slice_from(id), is_known ? &there : &unread);
-    if (is_known)
+    map_set(&scan->ids, slice_from(id), presence == MAIL_THERE ? &there : &unread);
+    if (presence == MAIL_THERE)
         return;
+    /* Somebody may have mended it, or the disk may be well again. */
+    if (presence == MAIL_DAMAGED)
+        forget_file(scan->index, id);
     add_file(scan->index, id);
     scan->unread_count++;
 }

@@ -20,13 +20,16 @@ struct index;
 /*
  * Opens or makes the database, and brings it up to date: files that it does not know are read,
  * files that are gone are forgotten, and the audit is replayed from where it stood. NULL and a
- * sentence when no database can be made. Store and audit are kept until index_close. What is shown
- * follows from files and audit alone, and is the same whether it was made at once or step by step.
- * A file that is damaged is logged ("quarantine-damaged") and shown with what is known of it: one
- * recipient without address, until the audit names others. Of a mail whose file is gone the
- * recipients that were released, deleted or expired are kept, with what the audit says of them;
- * `held_us` is then the time in its id. A database that fails later is logged ("quarantine-index")
- * and made anew at the next call, or shows nothing until that is possible.
+ * sentence when no database can be made. Store and audit are kept until index_close.
+ *
+ * What is shown follows from files and audit alone, and is the same whether it was made at once or
+ * step by step. A file that is damaged is logged ("quarantine-damaged"), shown with what is known
+ * of it (one recipient without address, until the audit names others), and read again at each
+ * opening. Of a mail whose file is gone the recipients that were released, deleted or expired are
+ * kept, with what the audit says of them; `held_us` is then the time in its id.
+ *
+ * A database that fails later is logged ("quarantine-index") and made anew at the next call, or
+ * shows nothing until that is possible.
  */
 struct index *index_open(struct store *store, struct audit *audit, struct text *problem)
     __attribute__((warn_unused_result));

@@ -354,6 +354,30 @@ START_TEST(a_damaged_file_is_told_of_and_shown)
 }
 END_TEST
 
+START_TEST(a_damaged_file_that_was_mended_is_shown_whole)
+{
+    int fd;
+
+    unit_add(&hold, 1, 2, false);
+    unit_dump(&hold, &before);
+    fd = openat(folder_fd, "mail/06h0x6s1zxfdk76x-1", O_WRONLY);
+    ck_assert_int_eq(pwrite(fd, "P", 1, 7), 1);
+    unit_close_hold(&hold);
+    unit_remove_index();
+    hold = unit_open_hold();
+    unit_dump(&hold, &after);
+    ck_assert_ptr_null(strstr(text_string(&after), "user1@example.net"));
+    unit_tell(&hold, 1, AUDIT_DELETE, 1, 0);
+    ck_assert_int_eq(pwrite(fd, "p", 1, 7), 1);
+    close(fd);
+    unit_close_hold(&hold);
+    hold = unit_open_hold();
+    unit_expect_state(&hold, 1, 0, "held");
+    unit_expect_state(&hold, 1, 1, "deleted");
+    expect_same_when_made_anew("with a mended file");
+}
+END_TEST
+
 START_TEST(an_audit_that_is_another_one_makes_the_index_anew)
 {
     struct stat status;
@@ -421,6 +445,7 @@ int main(void)
     tcase_add_test(tests, only_files_that_are_not_known_are_read);
     tcase_add_test(tests, a_file_that_is_read_late_has_all_that_the_audit_said_of_it);
     tcase_add_test(tests, a_damaged_file_is_told_of_and_shown);
+    tcase_add_test(tests, a_damaged_file_that_was_mended_is_shown_whole);
     tcase_add_test(tests, an_audit_that_is_another_one_makes_the_index_anew);
     tcase_add_test(tests, bad_lines_of_the_audit_are_told_of_and_cost_only_themselves);
     suite_add_tcase(suite, tests);
