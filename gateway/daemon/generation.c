@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "daemon/backoff.h"
+#include "daemon/estate.h"
 #include "daemon/memory_file.h"
 #include "record/counters.h"
 
@@ -33,7 +34,8 @@ struct seat {
     struct child *child;       /* NULL while it is empty */
     uint32_t worker;           /* id of this process; another one for the next */
     bool is_ready;
-    struct counters *counters; /* of this process; NULL while there is none */
+    int counters_fd;           /* of this process; -1 while there is none */
+    struct counters *counters; /* mapped; NULL likewise */
     bool is_given[HANDOVER_MAX_SLOTS]; /* by id: it has got this socket */
     struct handover_poll poll; /* what it was told last */
     struct backoff backoff;
@@ -60,6 +62,9 @@ static void on_timer(void *owner);
 static void on_drain_timeout(void *owner);
 static void report_gone(void *owner);
 static void report_failed(void *owner);
+
+/* The id of the process that was started last; no other had it before. */
+static uint32_t last_worker;
 
 static const struct child_events worker_events = { .on_message = on_message, .on_exit = on_exit };
 
@@ -89,6 +94,7 @@ struct generation *generation_new(const struct generation_settings *settings,
     for (size_t i = 0; i < settings->worker_count; i++) {
         generation->seats[i].generation = generation;
         generation->seats[i].index = (uint32_t)i + 1;
+        generation->seats[i].counters_fd = -1;
         loop_timer_init(&generation->seats[i].timer, loop_of(generation), on_timer,
                         &generation->seats[i]);
     }
@@ -102,6 +108,9 @@ static void forget_counters(struct seat *seat)
 {
     memory_file_unmap_shared(seat->counters, sizeof *seat->counters);
     seat->counters = NULL;
+    if (seat->counters_fd >= 0)
+        close(seat->counters_fd);
+    seat->counters_fd = -1;
 }
 
 void generation_free(struct generation **handle)
@@ -122,6 +131,88 @@ void generation_free(struct generation **handle)
     mem_free(generation->seats);
     mem_free(generation);
     *handle = NULL;
+}
+
+/* ---- From one program to the next. */
+
+/* Whoever was ready then had all sockets of this generation. */
+static void inherit_sockets(struct seat *seat)
+{
+    const struct generation *generation = seat->generation;
+    const struct sockets *sockets = generation->tools.sockets;
+    uint32_t listener_index;
+
+    for (size_t i = 0; i < sockets->slot_count; i++)
+        seat->is_given[sockets->slots[i].id] =
+            socket_uses_find(&generation->uses, sockets->slots[i].group, &listener_index);
+}
+
+/* A place that was empty is filled by its timer, as if its worker had just died. */
+static void inherit_seat(struct seat *seat, const struct estate_seat *estate)
+{
+    struct generation *generation = seat->generation;
+
+    if (estate->child.pid == 0) {
+        loop_timer_start(&seat->timer, 0);
+        return;
+    }
+    seat->worker = estate->worker;
+    if (last_worker < seat->worker)
+        last_worker = seat->worker;
+    seat->counters_fd = estate->counters_fd;
+    seat->counters = memory_file_map_shared(seat->counters_fd, sizeof *seat->counters);
+    seat->child = child_adopt(generation->tools.children, (pid_t)estate->child.pid,
+                              estate->child.channel, &worker_events, seat);
+    seat->is_ready = estate->is_ready;
+    if (seat->is_ready)
+        inherit_sockets(seat);
+    else
+        loop_timer_start(&seat->timer, START_MS);
+}
+
+struct generation *generation_inherit(const struct generation_settings *settings,
+                                      const struct generation_tools *tools,
+                                      struct estate_generation *take_estate,
+                                      const struct generation_events *events, void *owner)
+{
+    struct socket_uses uses = { take_estate->uses, take_estate->use_count };
+    struct generation *generation;
+
+    take_estate->uses = NULL;
+    generation = generation_new(settings, tools, &take_estate->blueprint, &uses, events, owner);
+    generation->state = GENERATION_SERVING;
+    for (size_t i = 0; i < settings->worker_count; i++)
+        inherit_seat(&generation->seats[i], &take_estate->seats[i]);
+    return generation;
+}
+
+void generation_bequeath(const struct generation *generation, struct estate_generation *estate)
+{
+    *estate = (struct estate_generation){
+        .number = generation->settings.number,
+        .ring_bytes = generation->settings.ring_bytes,
+        .drain_ms = generation->settings.drain_ms,
+        .blueprint = generation->blueprint,
+        .use_count = generation->uses.count,
+        .seat_count = generation->settings.worker_count,
+    };
+    estate->uses = mem_new_array(estate->use_count, sizeof(*estate->uses));
+    for (size_t i = 0; i < estate->use_count; i++)
+        estate->uses[i] = generation->uses.items[i];
+    estate->seats = mem_new_array(estate->seat_count, sizeof(*estate->seats));
+    for (size_t i = 0; i < estate->seat_count; i++) {
+        const struct seat *seat = &generation->seats[i];
+        struct estate_seat *to = &estate->seats[i];
+
+        *to = (struct estate_seat){ .child.channel = -1, .counters_fd = -1 };
+        if (seat->child == NULL)
+            continue;
+        to->child.pid = (uint32_t)child_pid(seat->child);
+        to->child.channel = child_channel(seat->child);
+        to->worker = seat->worker;
+        to->counters_fd = seat->counters_fd;
+        to->is_ready = seat->is_ready;
+    }
 }
 
 const struct generation_settings *generation_get_settings(const struct generation *generation)
@@ -179,29 +270,25 @@ static void send_orders(const struct seat *seat, const int fds[HANDOVER_WORK_FD_
     text_clear(&body);
 }
 
-/* Memory that the worker counts in and we look at; -1 when there is none to be had. */
-static int make_counters(struct seat *seat, struct text *problem)
+/* Memory that the worker counts in and we look at. */
+static bool make_counters(struct seat *seat, struct text *problem)
 {
-    int fd = memory_file_share("postern-counters", sizeof *seat->counters);
-
-    seat->counters = fd >= 0 ? memory_file_map_shared(fd, sizeof *seat->counters) : NULL;
-    if (fd < 0 || seat->counters == NULL)
+    forget_counters(seat);
+    seat->counters_fd = memory_file_share("postern-counters", sizeof *seat->counters);
+    if (seat->counters_fd >= 0)
+        seat->counters = memory_file_map_shared(seat->counters_fd, sizeof *seat->counters);
+    if (seat->counters == NULL)
         text_add_format(problem, "cannot make memory for counters: %s", strerror(errno));
-    if (fd >= 0 && seat->counters == NULL) {
-        close(fd);
-        fd = -1;
-    }
-    return fd;
+    return seat->counters != NULL;
 }
 
 static bool start_child(struct seat *seat, int ring_fd, int life_fd, struct text *problem)
 {
     const struct generation *generation = seat->generation;
     char title[HANDOVER_LABEL_BYTES];
-    int counters_fd = make_counters(seat, problem);
 
     snprintf(title, sizeof title, "posternd: worker %u", (unsigned int)seat->index);
-    if (counters_fd >= 0)
+    if (make_counters(seat, problem))
         seat->child = child_start(generation->tools.children, title, &worker_events, seat, problem);
     if (seat->child != NULL) {
         const int fds[] = {
@@ -210,20 +297,17 @@ static bool start_child(struct seat *seat, int ring_fd, int life_fd, struct text
             [HANDOVER_WORK_SPOOL] = generation->blueprint.spool_fd,
             [HANDOVER_WORK_RING] = ring_fd,
             [HANDOVER_WORK_WAKE] = log_feed_wake_fd(generation->tools.feed),
-            [HANDOVER_WORK_COUNTERS] = counters_fd,
+            [HANDOVER_WORK_COUNTERS] = seat->counters_fd,
             [HANDOVER_WORK_LIFE] = life_fd,
         };
 
         send_orders(seat, fds);
     }
-    if (counters_fd >= 0)
-        close(counters_fd);
     return seat->child != NULL;
 }
 
 static bool start_worker(struct seat *seat, struct text *problem)
 {
-    static uint32_t last_worker;
     struct log_feed_ring ring;
     char label[HANDOVER_LABEL_BYTES];
     bool is_started;
@@ -232,7 +316,6 @@ static bool start_worker(struct seat *seat, struct text *problem)
     if (!log_feed_add_ring(seat->generation->tools.feed, label,
                            seat->generation->settings.ring_bytes, &ring, problem))
         return false;
-    forget_counters(seat);
     memset(seat->is_given, 0, sizeof seat->is_given);
     memset(&seat->poll, 0, sizeof seat->poll);
     seat->worker = ++last_worker;

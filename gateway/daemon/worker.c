@@ -385,15 +385,18 @@ static void on_message(struct worker *worker, struct handover *message)
             if (worker->tls_servers[i] != NULL)
                 tls_server_set_ticket_keys(worker->tls_servers[i], &message->body.ticket_keys);
         break;
-    case HANDOVER_LOAD:
+    case HANDOVER_ESTATE:
     case HANDOVER_DIAGNOSTIC:
+    case HANDOVER_AGREED:
+    case HANDOVER_READY:
+    case HANDOVER_LEAVE:
+    case HANDOVER_RING_DONE:
+    case HANDOVER_LOAD:
     case HANDOVER_LOADED:
     case HANDOVER_WORK:
-    case HANDOVER_READY:
     case HANDOVER_LOG:
     case HANDOVER_OUTPUT:
     case HANDOVER_RING:
-    case HANDOVER_RING_DONE:
     case HANDOVER_TYPE_COUNT:
         log_error("worker-misled", "the master says what no master says to a worker");
         break;
