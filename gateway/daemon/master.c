@@ -366,16 +366,21 @@ static void on_stop_signal(void *owner)
 
 /* ---- Other signals and times. */
 
+static bool is_stopping(const struct master *master)
+{
+    return master->state == MASTER_STOPPING || master->state == MASTER_ENDING;
+}
+
 static void on_reload_signal(void *owner)
 {
     struct master *master = owner;
 
     if (master->state == MASTER_SERVING) {
         start_load(master);
-        return;
+    } else if (!is_stopping(master)) {
+        master->is_reload_wanted = true;
+        log_notice("reload-waits", "a reload or upgrade is not over; this reload follows it");
     }
-    master->is_reload_wanted = true;
-    log_notice("reload-waits", "the last reload is not over; another one follows it");
 }
 
 static void on_upgrade_signal(void *owner)
@@ -384,10 +389,10 @@ static void on_upgrade_signal(void *owner)
 
     if (master->state == MASTER_SERVING) {
         start_upgrade(master);
-        return;
+    } else if (!is_stopping(master)) {
+        master->is_upgrade_wanted = true;
+        log_notice("upgrade-waits", "a reload or upgrade is not over; this upgrade follows it");
     }
-    master->is_upgrade_wanted = true;
-    log_notice("upgrade-waits", "a reload or upgrade is not over; this upgrade follows it");
 }
 
 static void on_reopen_signal(void *owner)
