@@ -11,6 +11,8 @@
 
 /* A worker that has not ended by itself so long after the time of its sessions is ended. */
 #define DRAIN_GRACE_MS 5000
+/* A client that has connected before a reload has begun its mail by then, even from far away. */
+#define SPARE_MS 5000
 
 enum generation_state {
     GENERATION_STARTING, /* until all workers are ready at the same time, or one fails too often */
@@ -296,9 +298,9 @@ static void on_drain_timeout(void *owner)
     }
 }
 
-static void drain(struct generation *generation, uint64_t max_ms)
+static void drain(struct generation *generation, uint64_t max_ms, uint64_t spare_ms)
 {
-    const struct handover_drain orders = { .max_ms = max_ms };
+    const struct handover_drain orders = { .max_ms = max_ms, .spare_ms = spare_ms };
 
     generation->state = GENERATION_DRAINING;
     for (size_t i = 0; i < generation->seat_count; i++) {
@@ -314,10 +316,15 @@ static void drain(struct generation *generation, uint64_t max_ms)
 
 void generation_drain(struct generation *generation)
 {
-    drain(generation, generation->terms.settings.drain_ms);
+    drain(generation, generation->terms.settings.drain_ms, 0);
+}
+
+void generation_retire(struct generation *generation)
+{
+    drain(generation, generation->terms.settings.drain_ms, SPARE_MS);
 }
 
 void generation_drain_now(struct generation *generation)
 {
-    drain(generation, 0);
+    drain(generation, 0, 0);
 }

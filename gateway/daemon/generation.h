@@ -74,6 +74,8 @@ bool generation_is_ready(const struct generation *generation);
  * the loop when all have ended; whoever has not, some seconds later, is ended.
  */
 void generation_drain(struct generation *generation);
+/* The same for one that another takes the place of: who has just come may send a mail yet. */
+void generation_retire(struct generation *generation);
 /* The same with no time left for sessions; also after generation_drain. */
 void generation_drain_now(struct generation *generation);
 

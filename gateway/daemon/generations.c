@@ -176,7 +176,7 @@ void generations_switch(struct generations *generations)
     assign_sockets(generations);
     write_ready_lines(generations);
     if (generations->old != NULL)
-        generation_drain(generations->old);
+        generation_retire(generations->old);
 }
 
 void generations_give_up_next(struct generations *generations)

@@ -98,7 +98,8 @@ struct handover_poll {
 };
 
 struct handover_drain {
-    uint64_t max_ms;
+    uint64_t max_ms;   /* as of gate_drain */
+    uint64_t spare_ms;
 };
 
 struct handover_log {

@@ -356,8 +356,9 @@ class Load:
     def expect_accounted(self, gateway, backend, killed=0):
         """Stops the gateway: nobody was turned away, and each 250 is one mail and one line.
 
-        A session that is between two commands may be told to come back. So many killed workers may
-        each have taken all clients' sessions along, with mails that nobody was told of."""
+        Who has stood still for seconds before a mail may be told to come back. So many killed
+        workers may each have taken all clients' sessions along, with mails that nobody was told
+        of."""
         expect(gateway.stop() == 0, "no clean end")
         lost = len(self.threads) * killed
         bad = [trouble for trouble in self.troubles if not trouble.startswith("421 ")]

@@ -1,9 +1,14 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Reloads under load, where every connection, mail and line is accounted for."""
+import os
 import signal
+import socket
+import ssl
+import time
 
-from gateway import GatewayTests, Load, expect, wait_for
-from ports import hold_port  # tests/lib, which gateway has put in reach
+from gateway import PATIENCE, Client, GatewayTests, Load, expect, wait_for
+from certificates import make_self_signed  # tests/lib, which gateway has put in reach
+from ports import hold_port
 
 
 class ReloadTests(GatewayTests):
@@ -23,6 +28,61 @@ class ReloadTests(GatewayTests):
     def let_some_through(self, load):
         count = len(load.accepted)
         wait_for(lambda: len(load.accepted) > count + 20, "mail to go through after that")
+
+    def test_who_has_just_come_sends_a_mail_over_a_reload(self):
+        self.gateway.write_config(drain="20s")
+        self.gateway.start()
+        fresh, used = Client(self.gateway.port), Client(self.gateway.port)
+        expect(fresh.hello()[0] == 250 and used.begin()[0] == 354, "no greeting, or no 354")
+        expect(used.say("Subject: x\r\n\r\nbody\r\n.")[0] == 250, "no mail goes through")
+        self.reload(1, drain="20s")
+        code, text = used.read()
+        expect(code == 421, f"who had sent a mail and was idle got {code} {text}")
+        for line, want in (("MAIL FROM:<a@example.net>", 250), ("RCPT TO:<b@example.org>", 250),
+                           ("DATA", 354), ("Subject: y\r\n\r\nbody\r\n.", 250)):
+            code, text = fresh.say(line)
+            expect(code == want, f"{line}: got {code} {text}")
+        code, text = fresh.read()
+        expect(code == 421, f"behind its mail it got {code} {text}")
+        self.gateway.wait_log(r"verdict=accept .*gen=1$", 2)
+        fresh.close()
+        used.close()
+
+    def test_who_has_come_and_says_nothing_is_not_waited_for_for_long(self):
+        self.gateway.write_config(drain="60s")
+        self.gateway.start()
+        client = Client(self.gateway.port)
+        expect(client.hello()[0] == 250, "no greeting")
+        begin = time.monotonic()
+        self.reload(1, drain="60s")
+        code, text = client.read()
+        expect(code == 421, f"got {code} {text}")
+        expect(3 < time.monotonic() - begin < 15, f"after {time.monotonic() - begin:.1f} s")
+        client.close()
+        # The end is something else.
+        client = Client(self.gateway.port)
+        expect(client.hello()[0] == 250, "no greeting")
+        begin = time.monotonic()
+        expect(self.gateway.stop() == 0, "no clean end")
+        expect(client.read()[0] == 421 and time.monotonic() - begin < 3, "it was waited for")
+        client.close()
+
+    def test_a_handshake_goes_on_over_a_reload(self):
+        chain, key = (os.path.join(self.gateway.folder, name) for name in ("mx.pem", "mx.key"))
+        make_self_signed(chain, key, "mx.example.org", 300)
+        settings = {"tls": "implicit", "more":
+                    f"certificate {{ names mx.example.org; chain {chain}; key {key}; }}"}
+        self.gateway.write_config(**settings)
+        self.gateway.start()
+        client = socket.create_connection(("127.0.0.1", self.gateway.port), PATIENCE)
+        time.sleep(0.2)  # the worker has it
+        self.reload(1, **settings)
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        with context.wrap_socket(client) as secured, secured.makefile("rb") as stream:
+            expect(stream.readline().startswith(b"220 "), "no greeting")
+            secured.sendall(b"EHLO client.example.net\r\n")
+            expect(stream.readline().startswith(b"250-"), "no answer")
 
     def test_ten_reloads_in_a_row_lose_nothing(self):
         load = self.load_after()

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 from gateway import PATIENCE, POSTERND, Client, GatewayTests, Load, expect, send, wait_for
@@ -135,6 +136,18 @@ class UpgradeTests(GatewayTests):
         for number in (1, 2):
             expect(len(self.gateway.find(rf"verdict=accept .*gen={number}$")) == 1,
                    f"not one line of generation {number}")
+
+    def test_who_has_just_come_sends_a_mail_over_an_upgrade(self):
+        self.start()
+        client = Client(self.gateway.port)
+        expect(client.hello()[0] == 250, "no greeting")
+        self.upgrade()
+        for line, want in (("MAIL FROM:<a@example.net>", 250), ("RCPT TO:<b@example.org>", 250),
+                           ("DATA", 354), ("Subject: y\r\n\r\nbody\r\n.", 250)):
+            code, text = client.say(line)
+            expect(code == want, f"{line}: got {code} {text}")
+        client.close()
+        self.gateway.wait_log(r"verdict=accept .*gen=1$")
 
     def test_a_link_to_the_program_is_followed_to_where_it_leads_then(self):
         self.start()
@@ -326,6 +339,25 @@ class UpgradeTests(GatewayTests):
             if number < 9:
                 self.gateway.start(wait=False)
                 self.gateway.wait_log(r"event=started ", number + 2)
+
+    def test_signals_without_a_pause_do_an_upgrade_no_harm(self):
+        """One that found nobody to follow it would be the end of the process."""
+        self.start()
+        end = threading.Event()
+
+        def send_signals():
+            while not end.wait(0.0005):
+                self.gateway.signal(signal.SIGUSR1)
+        sender = threading.Thread(target=send_signals)
+        sender.start()
+        try:
+            for number in range(1, 4):
+                self.upgrade(number)
+        finally:
+            end.set()
+            sender.join()
+        expect(send(self.gateway.port)[0] == 250, "no mail goes through")
+        expect(self.gateway.stop() == 0, "no clean end")
 
     def test_a_stop_while_the_heir_is_asked_ends_it_too(self):
         path = self.gateway.arrange_hang("posternd: heir")
