@@ -53,7 +53,7 @@ struct master {
     enum master_state state;
     bool is_reload_wanted;       /* SIGHUP came while it could not be followed */
     bool is_upgrade_wanted;      /* SIGUSR2 did */
-    bool is_upgraded;            /* workers of the program before serve, or drain */
+    bool is_taken_over;          /* those who serve are workers of the program before */
     int exit_status;
     struct loop *loop;
     struct children children;
@@ -209,7 +209,7 @@ static void log_switch(const struct master *master, bool is_first)
     if (is_first)
         log_notice("started", "postern %s serves, with %zu workers", master->options.version,
                    settings->worker_count);
-    else if (master->is_upgraded)
+    else if (master->is_taken_over)
         log_notice("upgraded", "postern %s serves in place of %s: generation %llu, %zu workers",
                    master->options.version, master->estate.version,
                    (unsigned long long)settings->number, settings->worker_count);
@@ -227,7 +227,7 @@ static void on_next_ready(void *owner)
         return;
     generations_switch(&master->generations);
     log_switch(master, is_first);
-    master->is_upgraded = false;
+    master->is_taken_over = false;
     tell_ready(master);
     if (is_first)
         enter_serving(master);
@@ -482,7 +482,7 @@ static bool take_over(struct master *master, struct text *problem)
     master->options.is_debug = estate->is_debug;
     master->program = mem_copy(slice_from(estate->program));
     master->is_upgrade_wanted = estate->is_upgrade_wanted;
-    master->is_upgraded = true;
+    master->is_taken_over = true;
     master->notify.fd = estate->notify_fd;
     master->ticket_keys = estate->ticket_keys;
     loop_timer_start(&master->ticket_timer, estate->ticket_ms);

@@ -282,6 +282,24 @@ class UpgradeTests(GatewayTests):
         expect(not set(workers) & set(self.gateway.children("posternd: worker")), "one stays")
         expect(self.gateway.stop() == 0, "no clean end")
 
+    def test_a_program_that_dies_as_it_takes_over_loses_no_mail(self):
+        """The worst there is: nobody is left to go back to."""
+        path = self.gateway.arrange_early_death(os.path.join(self.gateway.folder, "posternd"))
+        self.start()
+        client = Client(self.gateway.port)
+        expect(client.begin()[0] == 354, "no 354")
+        everyone = self.gateway.children("posternd: ")
+        open(path, "wb").close()
+        self.install()
+        self.gateway.signal(signal.SIGUSR2)
+        expect(self.gateway.process.wait(PATIENCE) == 3, "it did not die")
+        code, text = client.say("Subject: x\r\n\r\nbody\r\n.")
+        expect(code == 250, f"got {code} {text}")
+        client.close()
+        wait_for(lambda: not [pid for pid in everyone if os.path.exists(f"/proc/{pid}/fd/2")],
+                 "the others to end")
+        expect(len(self.gateway.find(r"verdict=accept ")) == 1, "not one line of it")
+
     def test_what_is_not_handed_over_is_not_taken_over(self):
         for value, pattern in (("99", "cannot be read"), ("0", "nothing was handed over"),
                                ("x", "nothing was handed over")):
