@@ -479,27 +479,30 @@ struct log_feed *log_feed_inherit(struct children *children, struct estate_log *
     return feed;
 }
 
+static void bequeath_rings(const struct log_feed *feed, struct estate_log *estate)
+{
+    struct estate_ring *to;
+
+    for (struct list_link *link = feed->rings.next; link != &feed->rings; link = link->next)
+        estate->ring_count++;
+    to = estate->rings = mem_new_array(estate->ring_count, sizeof(*estate->rings));
+    for (struct list_link *link = feed->rings.next; link != &feed->rings; link = link->next) {
+        const struct feed_ring *ring = LIST_OWNER(link, struct feed_ring, link);
+
+        *to++ = (struct estate_ring){ .head = ring->head, .memory_fd = ring->memory_fd,
+                                      .life_fd = ring->life_fd };
+    }
+}
+
 void log_feed_bequeath(const struct log_feed *feed, struct estate_log *estate)
 {
-    size_t count = 0;
-
-    for (const struct list_link *link = feed->rings.next; link != &feed->rings; link = link->next)
-        count++;
     *estate = (struct estate_log){ .logger.channel = -1, .identity = feed->identity,
                                    .output = feed->output, .file_fd = feed->file_fd,
-                                   .wake_fd = feed->wake_fd, .last_ring = feed->last_ring,
-                                   .ring_count = count };
+                                   .wake_fd = feed->wake_fd, .last_ring = feed->last_ring };
     if (feed->path != NULL)
         estate->path = mem_copy(slice_from(feed->path));
     if (feed->logger != NULL)
         estate->logger = (struct estate_child){ .pid = (uint32_t)child_pid(feed->logger),
                                                 .channel = child_channel(feed->logger) };
-    estate->rings = mem_new_array(count, sizeof(*estate->rings));
-    for (struct list_link *link = feed->rings.next; link != &feed->rings; link = link->next) {
-        const struct feed_ring *ring = LIST_OWNER(link, struct feed_ring, link);
-
-        estate->rings[--count] = (struct estate_ring){ .head = ring->head,
-                                                       .memory_fd = ring->memory_fd,
-                                                       .life_fd = ring->life_fd };
-    }
+    bequeath_rings(feed, estate);
 }
