@@ -139,10 +139,26 @@ static bool make_channel(int ends[2])
     return false;
 }
 
-struct child *child_start(struct children *children, const char *title,
-                          const struct child_events *events, void *owner, struct text *problem)
+struct child *child_adopt(struct children *children, pid_t pid, int take_channel,
+                          const struct child_events *events, void *owner)
 {
-    struct child *child;
+    struct child *child = mem_new(sizeof *child);
+
+    child->children = children;
+    child->pid = pid;
+    child->channel = take_channel;
+    child->events = events;
+    child->owner = owner;
+    if (take_channel >= 0)
+        child->watch = loop_watch_new(children->loop, take_channel, false, on_channel, child);
+    list_add_last(&children->list, &child->link);
+    return child;
+}
+
+struct child *child_start_program(struct children *children, int program_fd, const char *title,
+                                  const struct child_events *events, void *owner,
+                                  struct text *problem)
+{
     int ends[2];
     pid_t pid;
 
@@ -152,22 +168,20 @@ struct child *child_start(struct children *children, const char *title,
     }
     pid = fork();
     if (pid == 0)
-        become_program(children->program_fd, ends[1], title);
+        become_program(program_fd, ends[1], title);
     close(ends[1]);
     if (pid < 0) {
         text_add_format(problem, "cannot start %s: %s", title, strerror(errno));
         close(ends[0]);
         return NULL;
     }
-    child = mem_new(sizeof *child);
-    child->children = children;
-    child->pid = pid;
-    child->channel = ends[0];
-    child->events = events;
-    child->owner = owner;
-    child->watch = loop_watch_new(children->loop, child->channel, false, on_channel, child);
-    list_add_last(&children->list, &child->link);
-    return child;
+    return child_adopt(children, pid, ends[0], events, owner);
+}
+
+struct child *child_start(struct children *children, const char *title,
+                          const struct child_events *events, void *owner, struct text *problem)
+{
+    return child_start_program(children, children->program_fd, title, events, owner, problem);
 }
 
 void child_send(struct child *child, enum handover_type type, const void *body, size_t length,
@@ -228,6 +242,11 @@ pid_t child_pid(const struct child *child)
     return child->pid;
 }
 
+int child_channel(const struct child *child)
+{
+    return child->channel;
+}
+
 static void bury(struct child *child, int wait_status)
 {
     child->is_dead = true;
@@ -240,26 +259,26 @@ static void bury(struct child *child, int wait_status)
     mem_free(child);
 }
 
-/* The first that is gone, or NULL. */
-static struct child *find_dead(struct children *children, int *wait_status)
+static struct child *find_child(struct children *children, pid_t pid)
 {
-    for (struct list_link *link = children->list.next; link != &children->list; link = link->next) {
-        struct child *child = LIST_OWNER(link, struct child, link);
-
-        if (waitpid(child->pid, wait_status, WNOHANG) == child->pid)
-            return child;
-    }
+    for (struct list_link *link = children->list.next; link != &children->list; link = link->next)
+        if (LIST_OWNER(link, struct child, link)->pid == pid)
+            return LIST_OWNER(link, struct child, link);
     return NULL;
 }
 
+/* Strangers are those that this process had before it became our program, or its next version. */
 void children_reap(struct children *children)
 {
-    struct child *dead;
     int wait_status;
+    pid_t pid;
 
-    /* From the start each time: on_exit starts and ends others. */
-    while ((dead = find_dead(children, &wait_status)) != NULL)
-        bury(dead, wait_status);
+    while ((pid = waitpid(-1, &wait_status, WNOHANG)) > 0) {
+        struct child *child = find_child(children, pid);
+
+        if (child != NULL)
+            bury(child, wait_status);
+    }
 }
 
 void child_print_end(struct text *out, int wait_status)

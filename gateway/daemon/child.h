@@ -36,7 +36,7 @@ bool children_init(struct children *children, struct loop *loop, struct text *pr
     __attribute__((warn_unused_result));
 /* All children must be gone, or abandoned. */
 void children_clear(struct children *children);
-/* After SIGCHLD: calls on_exit for all that are gone. */
+/* After SIGCHLD: calls on_exit for all that are gone. Of strangers it takes no notice. */
 void children_reap(struct children *children);
 
 /*
@@ -46,6 +46,16 @@ void children_reap(struct children *children);
 struct child *child_start(struct children *children, const char *title,
                           const struct child_events *events, void *owner, struct text *problem)
     __attribute__((warn_unused_result));
+/* The same for another program, which is opened for reading. */
+struct child *child_start_program(struct children *children, int program_fd, const char *title,
+                                  const struct child_events *events, void *owner,
+                                  struct text *problem) __attribute__((warn_unused_result));
+/*
+ * One that was started before our process became this program. `take_channel` is -1 when its end
+ * was heard already; then on_exit alone is to come.
+ */
+struct child *child_adopt(struct children *children, pid_t pid, int take_channel,
+                          const struct child_events *events, void *owner);
 /*
  * Never waits. A child that is so far behind that its channel is full is stuck, and is killed; one
  * that is gone already is told from on_exit.
@@ -62,6 +72,8 @@ void child_abandon(struct child **child);
 /* Closes the channel, so that the child sees its end; on_exit follows when it ends. */
 void child_hang_up(struct child *child);
 pid_t child_pid(const struct child *child);
+/* Lent; -1 after its end was heard. */
+int child_channel(const struct child *child);
 
 /* How a process ended, for people: "exit status 2", "signal 9 (Killed)". */
 void child_print_end(struct text *out, int wait_status);

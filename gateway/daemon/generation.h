@@ -17,6 +17,7 @@
 #include "daemon/log_feed.h"
 #include "daemon/sockets.h"
 
+struct estate_generation;
 struct generation;
 
 /* From the configuration, as far as the master needs it. */
@@ -50,6 +51,17 @@ struct generation *generation_new(const struct generation_settings *settings,
                                   const struct generation_tools *tools,
                                   struct blueprint *take_blueprint, struct socket_uses *take_uses,
                                   const struct generation_events *events, void *owner);
+/*
+ * One that serves already, and was left to us by another program: its workers are as `estate` says.
+ * Those that die are replaced by workers of this program, on the same configuration. Call
+ * generation_assign afterwards.
+ */
+struct generation *generation_inherit(const struct generation_settings *settings,
+                                      const struct generation_tools *tools,
+                                      struct estate_generation *take_estate,
+                                      const struct generation_events *events, void *owner);
+/* The other way round, into an empty one; all of it stays the generation's. */
+void generation_bequeath(const struct generation *generation, struct estate_generation *estate);
 /* All workers must have ended. */
 void generation_free(struct generation **generation);
 
@@ -62,6 +74,8 @@ bool generation_is_ready(const struct generation *generation);
  * the loop when all have ended; whoever has not, some seconds later, is ended.
  */
 void generation_drain(struct generation *generation);
+/* The same for one that another takes the place of: who has just come may send a mail yet. */
+void generation_retire(struct generation *generation);
 /* The same with no time left for sessions; also after generation_drain. */
 void generation_drain_now(struct generation *generation);
 

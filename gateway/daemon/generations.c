@@ -7,6 +7,7 @@
 #include "base/crypto.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "daemon/estate.h"
 #include "daemon/memory_file.h"
 #include "daemon/plan.h"
 #include "daemon/slots.h"
@@ -175,7 +176,7 @@ void generations_switch(struct generations *generations)
     assign_sockets(generations);
     write_ready_lines(generations);
     if (generations->old != NULL)
-        generation_drain(generations->old);
+        generation_retire(generations->old);
 }
 
 void generations_give_up_next(struct generations *generations)
@@ -201,6 +202,34 @@ static void on_generation_failed(void *owner, struct generation *generation)
 
     if (generation == generations->next)
         generations->events->on_failed(generations->owner);
+}
+
+/* ---- From one program to the next. */
+
+void generations_inherit(struct generations *generations, struct estate *take_estate)
+{
+    struct estate_generation *estate = &take_estate->generation;
+    struct generation_settings settings = {
+        .path = generations->path,
+        .number = estate->number,
+        .worker_count = estate->seat_count,
+        .ring_bytes = estate->ring_bytes,
+        .drain_ms = estate->drain_ms,
+        .is_debug = generations->is_debug,
+    };
+
+    memcpy(generations->hash_key, take_estate->hash_key, sizeof generations->hash_key);
+    memcpy(settings.hash_key, take_estate->hash_key, sizeof settings.hash_key);
+    generations->last_number = settings.number;
+    generations->current = generation_inherit(&settings, &generations->tools, estate,
+                                              &generation_events, generations);
+    assign_sockets(generations);
+}
+
+void generations_bequeath(const struct generations *generations, struct estate *estate)
+{
+    memcpy(estate->hash_key, generations->hash_key, sizeof estate->hash_key);
+    generation_bequeath(generations->current, &estate->generation);
 }
 
 /* ---- The end of one. */

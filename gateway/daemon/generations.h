@@ -15,6 +15,8 @@
 #include "daemon/generation.h"
 #include "net/loop.h"
 
+struct estate;
+
 /* All are called from the loop or from a child's end. */
 struct generations_events {
     void (*on_ready)(void *owner);  /* `next` can take over */
@@ -43,6 +45,10 @@ struct generations {
 void generations_init(struct generations *generations, const char *path, bool is_debug,
                       const struct generation_tools *tools,
                       const struct generations_events *events, void *owner);
+/* Behind generations_init: who serves was left to us by another program. */
+void generations_inherit(struct generations *generations, struct estate *take_estate);
+/* The other way round; one serves, and no other is there. */
+void generations_bequeath(const struct generations *generations, struct estate *estate);
 /* All workers must have ended. Harmless when all is zero, before generations_init. */
 void generations_clear(struct generations *generations);
 

@@ -17,21 +17,24 @@ struct shape {
 };
 
 static const struct shape shapes[HANDOVER_TYPE_COUNT] = {
-    [HANDOVER_LOAD] = { .has_text = true },
+    [HANDOVER_ESTATE] = { 0, .min_fds = 1, .max_fds = 1 },
     [HANDOVER_DIAGNOSTIC] = { sizeof(struct handover_diagnostic), .has_text = true },
-    [HANDOVER_LOADED] = { sizeof(struct handover_identity), .min_fds = 3, .max_fds = 3 },
-    [HANDOVER_WORK] = { sizeof(struct handover_work), .has_text = true,
-                        .min_fds = HANDOVER_WORK_FD_COUNT, .max_fds = HANDOVER_WORK_FD_COUNT },
+    [HANDOVER_AGREED] = { 0, .max_fds = 0 },
     [HANDOVER_SOCKETS] = { sizeof(struct handover_socket), .has_many = true, .min_fds = 1,
                            .max_fds = HANDOVER_MAX_FDS },
     [HANDOVER_POLL] = { sizeof(struct handover_poll), .max_fds = 0 },
     [HANDOVER_DRAIN] = { sizeof(struct handover_drain), .max_fds = 0 },
     [HANDOVER_TICKET_KEYS] = { sizeof(struct tls_ticket_keys), .max_fds = 0 },
     [HANDOVER_READY] = { 0, .max_fds = 0 },
+    [HANDOVER_LEAVE] = { 0, .max_fds = 0 },
+    [HANDOVER_RING_DONE] = { sizeof(struct handover_ring_done), .max_fds = 0 },
+    [HANDOVER_LOAD] = { .has_text = true },
+    [HANDOVER_LOADED] = { sizeof(struct handover_identity), .min_fds = 3, .max_fds = 3 },
+    [HANDOVER_WORK] = { sizeof(struct handover_work), .has_text = true,
+                        .min_fds = HANDOVER_WORK_FD_COUNT, .max_fds = HANDOVER_WORK_FD_COUNT },
     [HANDOVER_LOG] = { sizeof(struct handover_log), .min_fds = 1, .max_fds = 1 },
     [HANDOVER_OUTPUT] = { sizeof(struct handover_output), .min_fds = 0, .max_fds = 1 },
     [HANDOVER_RING] = { sizeof(struct handover_ring), .min_fds = 2, .max_fds = 2 },
-    [HANDOVER_RING_DONE] = { sizeof(struct handover_ring_done), .max_fds = 0 },
 };
 
 _Static_assert(sizeof(struct handover_work) <= HANDOVER_MAX_BYTES, "a body fits a message");

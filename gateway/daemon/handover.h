@@ -2,10 +2,10 @@
 /*
  * What the processes say to each other: typed messages with descriptors, over
  * one socket pair (SOCK_SEQPACKET) between the master and each of the others.
- * Both ends are the same program, so bodies are plain structs (without padding,
- * where bytes of our memory would travel along). A message whose size or number
- * of descriptors is not that of its type is refused whole, since a worker that
- * was taken over may send anything.
+ * Both ends are the same program, or are known to agree, so bodies are plain
+ * structs (without padding, where bytes of our memory would travel along). A
+ * message whose size or number of descriptors is not that of its type is refused
+ * whole, since a worker that was taken over may send anything.
  */
 #ifndef POSTERN_DAEMON_HANDOVER_H
 #define POSTERN_DAEMON_HANDOVER_H
@@ -29,22 +29,27 @@
 #define HANDOVER_LABEL_BYTES 28
 
 enum handover_type {
-    /* To the loader, and back. */
-    HANDOVER_LOAD,        /* the path of the configuration */
-    HANDOVER_DIAGNOSTIC,  /* struct handover_diagnostic and one line of text */
-    HANDOVER_LOADED,      /* struct handover_identity; sources, secrets, spool folder */
-    /* To a worker, and back. */
-    HANDOVER_WORK,        /* struct handover_work and the configuration's path; see below */
-    HANDOVER_SOCKETS,     /* struct handover_socket for each descriptor */
+    /* To an heir, which may be of another version, and back: these never change. */
+    HANDOVER_ESTATE,      /* nothing; a description of what it would inherit (estate.h) */
+    HANDOVER_DIAGNOSTIC,  /* struct handover_diagnostic and one line of text; also of a loader */
+    HANDOVER_AGREED,      /* nothing: it can take over */
+    /* To and from those that live on beside a master of another version; see estate.c. */
+    HANDOVER_SOCKETS,     /* to a worker: struct handover_socket for each descriptor */
     HANDOVER_POLL,        /* struct handover_poll: from now on poll these, and no others */
     HANDOVER_DRAIN,       /* struct handover_drain: let the sessions end, and end */
     HANDOVER_TICKET_KEYS, /* struct tls_ticket_keys */
-    HANDOVER_READY,       /* nothing: it can poll */
-    /* To the logger, and back. */
+    HANDOVER_READY,       /* from a worker, nothing: it can poll */
+    HANDOVER_LEAVE,       /* to the logger, nothing: write no more, and end; another goes on */
+    HANDOVER_RING_DONE,   /* from it, struct handover_ring_done: all of its lines are written */
+    /* Within one version. To the loader, and back. */
+    HANDOVER_LOAD,        /* the path of the configuration */
+    HANDOVER_LOADED,      /* struct handover_identity; sources, secrets, spool folder */
+    /* To a worker. */
+    HANDOVER_WORK,        /* struct handover_work and the configuration's path; see below */
+    /* To the logger. */
     HANDOVER_LOG,         /* struct handover_log; the eventfd that wakes it */
     HANDOVER_OUTPUT,      /* struct handover_output; the file, if it is one */
     HANDOVER_RING,        /* struct handover_ring; memory, and what ends when its writer ends */
-    HANDOVER_RING_DONE,   /* struct handover_ring_done: all of its lines are written */
     HANDOVER_TYPE_COUNT
 };
 
@@ -93,7 +98,8 @@ struct handover_poll {
 };
 
 struct handover_drain {
-    uint64_t max_ms;
+    uint64_t max_ms;   /* as of gate_drain */
+    uint64_t spare_ms;
 };
 
 struct handover_log {

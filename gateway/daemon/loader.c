@@ -84,6 +84,24 @@ static void send_diagnostics(const struct diagnostics *diagnostics)
             send_diagnostic(&diagnostics->items[i]);
 }
 
+bool loader_try(const char *path)
+{
+    struct handover_identity identity;
+    struct diagnostics diagnostics;
+    struct loaded *loaded;
+    bool is_fine;
+
+    diagnostics_init(&diagnostics);
+    loaded = load(path, &identity, &diagnostics);
+    is_fine = loaded != NULL;
+    for (size_t i = 0; i < diagnostics.count; i++)
+        if (diagnostics.items[i].severity == SEVERITY_ERROR)
+            send_diagnostic(&diagnostics.items[i]);
+    loaded_free(&loaded);
+    diagnostics_clear(&diagnostics);
+    return is_fine;
+}
+
 /* All sources in one sealed file; nobody but the kernel can add to them later. */
 static int seal(const char *name, const struct sources *sources)
 {

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "daemon/backoff.h"
+#include "daemon/estate.h"
 #include "daemon/memory_file.h"
 #include "daemon/notice.h"
 #include "record/log_ring.h"
@@ -20,10 +21,13 @@
 #define OWN_RING_BYTES (256u * 1024)
 /* How long the logger may take at the end; it gives up before, so that it can say so. */
 #define END_MS 8000
+/* How long that of another program may take for the batch that it has begun. */
+#define LEAVE_MS 5000
 
 enum feed_state {
     FEED_IDLE,    /* no logger yet; log_feed_start ends it */
     FEED_RUNNING, /* a logger runs, or is about to be started again */
+    FEED_PASSING, /* the logger of another program is to end; its exit or LEAVE_MS ends it */
     FEED_ENDING,  /* the logger writes what is left; its exit or END_MS ends it */
     FEED_ENDED,
 };
@@ -55,16 +59,17 @@ struct log_feed {
     struct notice_sink sink;
     void *own_memory;
     int own_life_fd;                   /* -1 once it was closed */
-    /* Ending. */
+    /* Passing and ending. */
     struct loop_timer deadline;
     struct loop_task ended;
-    void (*done)(void *owner);
+    void (*done)(void *owner);         /* NULL before log_feed_end */
     void *done_owner;
 };
 
 static void on_message(void *owner, struct handover *message);
 static void on_exit(void *owner, pid_t pid, int wait_status);
 static void on_restart(void *owner);
+static void let_logger_end(struct log_feed *feed);
 static void on_deadline(void *owner);
 static void report_end(void *owner);
 
@@ -93,11 +98,17 @@ static size_t memory_bytes(uint64_t ring_bytes)
     return log_ring_memory_bytes((size_t)ring_bytes, log_ring_slot_count((size_t)ring_bytes));
 }
 
+/* One that is to leave is told nothing more, and is of another version perhaps. */
+static bool has_hearer(const struct log_feed *feed)
+{
+    return feed->logger != NULL && feed->state != FEED_PASSING;
+}
+
 static void hand_on_ring(struct log_feed *feed, const struct feed_ring *ring)
 {
     const int fds[] = { ring->memory_fd, ring->life_fd };
 
-    if (feed->logger != NULL)
+    if (has_hearer(feed))
         child_send(feed->logger, HANDOVER_RING, &ring->head, sizeof ring->head, fds, 2);
 }
 
@@ -148,16 +159,24 @@ static bool open_own_ring(struct log_feed *feed, struct text *problem)
     return true;
 }
 
-struct log_feed *log_feed_new(struct children *children, struct text *problem)
+/* Nothing in it yet. */
+static struct log_feed *make_feed(struct children *children)
 {
     struct log_feed *feed = mem_new(sizeof *feed);
 
     feed->children = children;
-    feed->file_fd = feed->own_life_fd = -1;
+    feed->wake_fd = feed->file_fd = feed->own_life_fd = -1;
     list_init(&feed->rings);
     loop_timer_init(&feed->restart, children->loop, on_restart, feed);
     loop_timer_init(&feed->deadline, children->loop, on_deadline, feed);
     loop_task_init(&feed->ended, report_end, feed);
+    return feed;
+}
+
+struct log_feed *log_feed_new(struct children *children, struct text *problem)
+{
+    struct log_feed *feed = make_feed(children);
+
     feed->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (feed->wake_fd < 0)
         fail(problem, "cannot make an eventfd");
@@ -205,7 +224,7 @@ static int open_file(const char *path, struct text *problem)
 
 static void hand_on_output(struct log_feed *feed)
 {
-    if (feed->logger != NULL)
+    if (has_hearer(feed))
         child_send(feed->logger, HANDOVER_OUTPUT, &feed->output, sizeof feed->output,
                    &feed->file_fd, feed->file_fd >= 0 ? 1 : 0);
 }
@@ -331,6 +350,16 @@ static void on_message(void *owner, struct handover *message)
     }
 }
 
+/* The old logger has ended, whichever way; where it was cut off, some lines come twice. */
+static void end_passing(struct log_feed *feed)
+{
+    loop_timer_cancel(&feed->deadline);
+    feed->state = FEED_RUNNING;
+    on_restart(feed);
+    if (feed->done != NULL)
+        let_logger_end(feed);
+}
+
 static void on_exit(void *owner, pid_t pid, int wait_status)
 {
     struct log_feed *feed = owner;
@@ -339,6 +368,10 @@ static void on_exit(void *owner, pid_t pid, int wait_status)
     feed->logger = NULL;
     if (feed->state == FEED_ENDING) {
         loop_defer(feed->children->loop, &feed->ended);
+        return;
+    }
+    if (feed->state == FEED_PASSING) {
+        end_passing(feed);
         return;
     }
     text_init(&end, 100);
@@ -368,19 +401,108 @@ static void on_deadline(void *owner)
     child_kill(feed->logger);
 }
 
-void log_feed_end(struct log_feed *feed, void (*done)(void *owner), void *owner)
+static void let_logger_end(struct log_feed *feed)
 {
     feed->state = FEED_ENDING;
-    feed->done = done;
-    feed->done_owner = owner;
     loop_timer_cancel(&feed->restart);
-    log_set_sink(NULL, NULL);
-    close(feed->own_life_fd);
-    feed->own_life_fd = -1;
     if (feed->logger == NULL) {
         loop_defer(feed->children->loop, &feed->ended);
         return;
     }
     child_hang_up(feed->logger);
     loop_timer_start(&feed->deadline, END_MS);
+}
+
+/* While one logger passes on to the next, there is nobody yet who could write the last lines. */
+void log_feed_end(struct log_feed *feed, void (*done)(void *owner), void *owner)
+{
+    feed->done = done;
+    feed->done_owner = owner;
+    log_set_sink(NULL, NULL);
+    close(feed->own_life_fd);
+    feed->own_life_fd = -1;
+    if (feed->state != FEED_PASSING)
+        let_logger_end(feed);
+}
+
+/* ---- From one program to the next. */
+
+static void inherit_rings(struct log_feed *feed, const struct estate_log *estate)
+{
+    for (size_t i = 0; i < estate->ring_count; i++) {
+        struct feed_ring *ring = mem_new(sizeof *ring);
+
+        *ring = (struct feed_ring){ .head = estate->rings[i].head,
+                                    .memory_fd = estate->rings[i].memory_fd,
+                                    .life_fd = estate->rings[i].life_fd };
+        list_add_last(&feed->rings, &ring->link);
+    }
+    feed->last_ring = estate->last_ring;
+}
+
+/*
+ * Two loggers would write into each other's lines, where a pipe takes only a part at once; so one
+ * begins when the other has ended.
+ */
+static void pass_on(struct log_feed *feed, const struct estate_child *logger)
+{
+    feed->state = FEED_PASSING;
+    if (logger->pid == 0) {
+        end_passing(feed);
+        return;
+    }
+    feed->logger = child_adopt(feed->children, (pid_t)logger->pid, logger->channel,
+                               &logger_events, feed);
+    child_send(feed->logger, HANDOVER_LEAVE, NULL, 0, NULL, 0);
+    loop_timer_start(&feed->deadline, LEAVE_MS);
+}
+
+struct log_feed *log_feed_inherit(struct children *children, struct estate_log *take_estate,
+                                  struct text *problem)
+{
+    struct log_feed *feed = make_feed(children);
+
+    feed->wake_fd = take_estate->wake_fd;
+    feed->file_fd = take_estate->file_fd;
+    feed->path = take_estate->path;
+    take_estate->path = NULL;
+    feed->identity = take_estate->identity;
+    feed->output = take_estate->output;
+    feed->sink.format = (enum record_format)feed->output.format;
+    inherit_rings(feed, take_estate);
+    if (!open_own_ring(feed, problem)) {
+        log_feed_free(&feed);
+        return NULL;
+    }
+    pass_on(feed, &take_estate->logger);
+    log_set_sink(notice_write, &feed->sink);
+    return feed;
+}
+
+static void bequeath_rings(const struct log_feed *feed, struct estate_log *estate)
+{
+    struct estate_ring *to;
+
+    for (struct list_link *link = feed->rings.next; link != &feed->rings; link = link->next)
+        estate->ring_count++;
+    to = estate->rings = mem_new_array(estate->ring_count, sizeof(*estate->rings));
+    for (struct list_link *link = feed->rings.next; link != &feed->rings; link = link->next) {
+        const struct feed_ring *ring = LIST_OWNER(link, struct feed_ring, link);
+
+        *to++ = (struct estate_ring){ .head = ring->head, .memory_fd = ring->memory_fd,
+                                      .life_fd = ring->life_fd };
+    }
+}
+
+void log_feed_bequeath(const struct log_feed *feed, struct estate_log *estate)
+{
+    *estate = (struct estate_log){ .logger.channel = -1, .identity = feed->identity,
+                                   .output = feed->output, .file_fd = feed->file_fd,
+                                   .wake_fd = feed->wake_fd, .last_ring = feed->last_ring };
+    if (feed->path != NULL)
+        estate->path = mem_copy(slice_from(feed->path));
+    if (feed->logger != NULL)
+        estate->logger = (struct estate_child){ .pid = (uint32_t)child_pid(feed->logger),
+                                                .channel = child_channel(feed->logger) };
+    bequeath_rings(feed, estate);
 }

@@ -15,11 +15,20 @@
 #include "daemon/child.h"
 #include "daemon/handover.h"
 
+struct estate_log;
 struct log_feed;
 
 /* Without a logger, and what this process logs still goes to stderr. `children` is lent. */
 struct log_feed *log_feed_new(struct children *children, struct text *problem)
     __attribute__((warn_unused_result));
+/*
+ * The one that another program has left us: its logger leaves, and one of this program goes on with
+ * the same lines. Its descriptors are ours now.
+ */
+struct log_feed *log_feed_inherit(struct children *children, struct estate_log *take_estate,
+                                  struct text *problem) __attribute__((warn_unused_result));
+/* The other way round, into an empty one; all of it stays the feed's. */
+void log_feed_bequeath(const struct log_feed *feed, struct estate_log *estate);
 /* The logger must have ended. base/log goes to stderr again. */
 void log_feed_free(struct log_feed **feed);
 

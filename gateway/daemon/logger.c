@@ -59,6 +59,7 @@ struct logger {
     int wake_fd;
     struct log_output *output;   /* NULL until the master has said which */
     enum record_format format;
+    bool is_leaving;             /* another logger goes on with the rings */
     struct list_link rings;      /* the one that was read last is the last */
     struct text own;             /* lines of our own */
     /* The batch. */
@@ -211,8 +212,8 @@ static bool write_batch(struct logger *logger)
 
 static bool is_all_over(const struct logger *logger)
 {
-    return logger->channel == NULL && list_is_empty(&logger->rings) && logger->own.length == 0 &&
-           logger->batch.length == 0;
+    return (logger->is_leaving || (logger->channel == NULL && list_is_empty(&logger->rings))) &&
+           logger->own.length == 0 && logger->batch.length == 0;
 }
 
 /* Writers are gone, but for what is on its way: it is not waited for without end. */
@@ -240,6 +241,8 @@ static void step(void *owner)
             break;
         }
         if (!write_batch(logger))
+            break;
+        if (logger->is_leaving && logger->own.length == 0)
             break;
         if (!fill_batch(logger))
             break;
@@ -305,6 +308,8 @@ static void on_message(struct logger *logger, struct handover *message)
         set_output(logger, message);
     else if (message->type == HANDOVER_RING)
         add_ring(logger, message);
+    else if (message->type == HANDOVER_LEAVE)
+        logger->is_leaving = true;
     else
         log_error("logger-misled", "the master says what no master says to a logger");
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * posternd: the daemon's one program. Started by people it is the master (or, with
- * -t, the loader alone); started by the master it is what its title says.
+ * -t, the loader alone); started by the master it is what its title says; and the
+ * master of another version becomes it at an upgrade.
  */
 #include <fcntl.h>
 #include <getopt.h>
@@ -12,9 +13,11 @@
 #include <unistd.h>
 
 #include "base/slice.h"
+#include "daemon/heir.h"
 #include "daemon/loader.h"
 #include "daemon/logger.h"
 #include "daemon/master.h"
+#include "daemon/upgrade.h"
 #include "daemon/worker.h"
 
 #define EXIT_CANNOT_START 2
@@ -45,7 +48,7 @@ static void open_standard_fds(void)
  */
 static void leave_signals_to_master(void)
 {
-    static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1 };
+    static const int signals[] = { SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 };
 
     for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
         signal(signals[i], SIG_IGN);
@@ -60,6 +63,8 @@ static int run_role(struct slice role)
     prctl(PR_SET_NAME, "posternd");
     if (slice_equals(role, SLICE("loader")))
         return loader_run();
+    if (slice_equals(role, SLICE("heir")))
+        return heir_run();
     if (slice_equals(role, SLICE("logger")))
         return logger_run();
     if (slice_has_prefix(role, SLICE("worker ")))
@@ -74,7 +79,8 @@ static int run_for_people(int argc, char **argv)
         { "test", no_argument, NULL, 't' },         { "version", no_argument, NULL, 'V' },
         { "help", no_argument, NULL, 'h' },         { NULL, 0, NULL, 0 },
     };
-    struct master_options options = { .path = DEFAULT_PATH, .version = POSTERN_VERSION };
+    struct master_options options = { .path = DEFAULT_PATH, .version = POSTERN_VERSION,
+                                      .arguments = argv };
     bool is_check = false;
     int option;
 
@@ -96,6 +102,15 @@ static int run_for_people(int argc, char **argv)
     return is_check ? loader_check(options.path) : master_run(&options);
 }
 
+/* The arguments are those of the program before, and were followed by it. */
+static int run_after_another(char **argv)
+{
+    const struct master_options options = { .version = POSTERN_VERSION, .arguments = argv };
+
+    prctl(PR_SET_NAME, "posternd");
+    return master_take_over(&options);
+}
+
 int main(int argc, char **argv)
 {
     static const struct slice title = { "posternd: ", 10 };
@@ -104,5 +119,7 @@ int main(int argc, char **argv)
     open_standard_fds();
     if (slice_has_prefix(name, title))
         return run_role(slice_from_offset(name, title.length));
+    if (upgrade_is_under_way())
+        return run_after_another(argv);
     return run_for_people(argc, argv);
 }

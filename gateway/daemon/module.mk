@@ -6,9 +6,11 @@ libdaemon_a_SOURCES = \
 	gateway/daemon/blueprint.c gateway/daemon/blueprint.h \
 	gateway/daemon/child.c gateway/daemon/child.h \
 	gateway/daemon/disk.c gateway/daemon/disk.h \
+	gateway/daemon/estate.c gateway/daemon/estate.h \
 	gateway/daemon/generation.c gateway/daemon/generation.h \
 	gateway/daemon/generations.c gateway/daemon/generations.h \
 	gateway/daemon/handover.c gateway/daemon/handover.h \
+	gateway/daemon/heir.c gateway/daemon/heir.h \
 	gateway/daemon/identity.c gateway/daemon/identity.h \
 	gateway/daemon/load.c gateway/daemon/load.h \
 	gateway/daemon/loader.c gateway/daemon/loader.h \
@@ -21,9 +23,11 @@ libdaemon_a_SOURCES = \
 	gateway/daemon/notice.c gateway/daemon/notice.h \
 	gateway/daemon/notify.c gateway/daemon/notify.h \
 	gateway/daemon/plan.c gateway/daemon/plan.h \
+	gateway/daemon/seat.c gateway/daemon/seat.h \
 	gateway/daemon/slots.c gateway/daemon/slots.h \
 	gateway/daemon/sockets.c gateway/daemon/sockets.h \
 	gateway/daemon/tls_setup.c gateway/daemon/tls_setup.h \
+	gateway/daemon/upgrade.c gateway/daemon/upgrade.h \
 	gateway/daemon/worker.c gateway/daemon/worker.h
 DAEMON_LIBS = libdaemon.a libflow.a libdelivery.a librecord.a libverdict.a libpolicy.a \
 	libconfig.a libevidence.a libsmtp.a $(NET_LIBS)
@@ -35,9 +39,11 @@ posternd_LDADD = $(DAEMON_LIBS)
 
 dist_man_MANS += gateway/daemon/posternd.8
 
-UNIT_TESTS += unit-daemon
+UNIT_TESTS += unit-daemon unit-estate
 unit_daemon_SOURCES = tests/unit/daemon_test.c tests/unit/unit.h
 unit_daemon_LDADD = $(DAEMON_LIBS) $(CHECK_LIBS)
+unit_estate_SOURCES = tests/unit/estate_test.c tests/unit/unit.h
+unit_estate_LDADD = $(DAEMON_LIBS) $(CHECK_LIBS)
 
 # Whole processes from outside; the tests are in the files beside it.
 TESTS += tests/daemon/run

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/number.h"
+#include "daemon/estate.h"
 #include "daemon/handover.h"
 #include "net/listener.h"
 
@@ -391,6 +392,100 @@ void sockets_keep_only(struct sockets *sockets, const struct socket_uses *uses)
         address_free(address);
     }
     sockets->address_count = kept;
+}
+
+/* ---- From one program to the next. */
+
+static char *copy_or_null(const char *string)
+{
+    return string != NULL ? mem_copy(slice_from(string)) : NULL;
+}
+
+static struct address *inherit_address(const struct estate_address *from)
+{
+    struct address *address = mem_new(sizeof *address);
+
+    *address = (struct address){ .group = from->group, .wanted = from->wanted,
+                                 .ordinal = from->ordinal, .bound = from->bound,
+                                 .is_told = from->is_told };
+    address->listener = mem_copy(slice_from(from->listener));
+    address->socket_name = copy_or_null(from->socket_name);
+    return address;
+}
+
+void sockets_inherit(struct sockets *sockets, const struct estate_sockets *estate)
+{
+    *sockets = (struct sockets){ .last_group = estate->last_group,
+                                 .address_count = estate->address_count,
+                                 .slot_count = estate->slot_count,
+                                 .inherited_count = estate->inherited_count };
+    sockets->addresses = mem_new_array(estate->address_count, sizeof(*sockets->addresses));
+    for (size_t i = 0; i < estate->address_count; i++)
+        sockets->addresses[i] = inherit_address(&estate->addresses[i]);
+    sockets->inherited = mem_new_array(estate->inherited_count, sizeof(*sockets->inherited));
+    for (size_t i = 0; i < estate->inherited_count; i++)
+        sockets->inherited[i] = (struct inherited){
+            .name = mem_copy(slice_from(estate->inherited[i].name)),
+            .fd = estate->inherited[i].fd,
+        };
+    sockets->slots = mem_new_array(estate->slot_count, sizeof(*sockets->slots));
+    sockets->fds = mem_new_array(estate->slot_count, sizeof(*sockets->fds));
+    for (size_t i = 0; i < estate->slot_count; i++) {
+        const struct estate_slot *slot = &estate->slots[i];
+
+        sockets->slots[i] = (struct slot){ .id = slot->id, .group = slot->group,
+                                           .is_shared = slot->inherited != 0,
+                                           .owner = slot->owner };
+        sockets->fds[i] = slot->inherited != 0 ? estate->inherited[slot->inherited - 1].fd
+                                               : slot->fd;
+    }
+}
+
+static struct estate_slot bequeath_slot(const struct sockets *sockets, size_t index)
+{
+    const struct slot *slot = &sockets->slots[index];
+    struct estate_slot to = { .id = slot->id, .group = slot->group, .owner = slot->owner,
+                              .fd = sockets->fds[index] };
+
+    for (size_t i = 0; i < sockets->inherited_count; i++) {
+        if (sockets->inherited[i].fd == to.fd) {
+            to.inherited = (uint32_t)i + 1;
+            to.fd = -1;
+            break;
+        }
+    }
+    return to;
+}
+
+void sockets_bequeath(const struct sockets *sockets, struct estate_sockets *estate)
+{
+    *estate = (struct estate_sockets){ .last_group = sockets->last_group,
+                                       .address_count = sockets->address_count,
+                                       .slot_count = sockets->slot_count,
+                                       .inherited_count = sockets->inherited_count };
+    estate->addresses = mem_new_array(sockets->address_count, sizeof(*estate->addresses));
+    for (size_t i = 0; i < sockets->address_count; i++) {
+        const struct address *address = sockets->addresses[i];
+
+        estate->addresses[i] = (struct estate_address){
+            .group = address->group,
+            .listener = mem_copy(slice_from(address->listener)),
+            .socket_name = copy_or_null(address->socket_name),
+            .wanted = address->wanted,
+            .bound = address->bound,
+            .ordinal = (uint32_t)address->ordinal,
+            .is_told = address->is_told,
+        };
+    }
+    estate->inherited = mem_new_array(sockets->inherited_count, sizeof(*estate->inherited));
+    for (size_t i = 0; i < sockets->inherited_count; i++)
+        estate->inherited[i] = (struct estate_inherited){
+            .name = mem_copy(slice_from(sockets->inherited[i].name)),
+            .fd = sockets->inherited[i].fd,
+        };
+    estate->slots = mem_new_array(sockets->slot_count, sizeof(*estate->slots));
+    for (size_t i = 0; i < sockets->slot_count; i++)
+        estate->slots[i] = bequeath_slot(sockets, i);
 }
 
 bool sockets_take_news(struct sockets *sockets, const char **listener, struct text *printed)

@@ -16,6 +16,7 @@
 #include "daemon/slots.h"
 
 struct address;
+struct estate_sockets;
 
 struct sockets {
     struct address **addresses; /* owned */
@@ -41,6 +42,10 @@ struct socket_uses {
 
 /* Keeps what $LISTEN_FDS (sd_listen_fds(3)) hands over, and clears the environment of it. */
 void sockets_init(struct sockets *sockets);
+/* Those that another program has left us, as they were; their descriptors are ours now. */
+void sockets_inherit(struct sockets *sockets, const struct estate_sockets *estate);
+/* The other way round, into an empty one; they stay ours. */
+void sockets_bequeath(const struct sockets *sockets, struct estate_sockets *estate);
 /* Closes everything. */
 void sockets_clear(struct sockets *sockets);
 

@@ -362,14 +362,14 @@ static void on_drained(void *owner)
 }
 
 /* A second order may shorten the time. */
-static void drain(struct worker *worker, uint64_t max_ms)
+static void drain(struct worker *worker, uint64_t max_ms, uint64_t spare_ms)
 {
     if (worker->state == WORKER_LINGERING)
         return;
     worker->state = WORKER_DRAINING;
     close_sockets(worker);
     log_debug("worker-drains", "%zu sessions", gate_session_count(worker->gate));
-    gate_drain(worker->gate, max_ms, on_drained, worker);
+    gate_drain(worker->gate, max_ms, spare_ms, on_drained, worker);
 }
 
 /* ---- The channel. */
@@ -379,21 +379,26 @@ static void on_message(struct worker *worker, struct handover *message)
     switch (message->type) {
     case HANDOVER_SOCKETS: take_sockets(worker, message); break;
     case HANDOVER_POLL: poll_sockets(worker, &message->body.poll); break;
-    case HANDOVER_DRAIN: drain(worker, message->body.drain.max_ms); break;
+    case HANDOVER_DRAIN:
+        drain(worker, message->body.drain.max_ms, message->body.drain.spare_ms);
+        break;
     case HANDOVER_TICKET_KEYS:
         for (size_t i = 0; i < worker->config->listener_count; i++)
             if (worker->tls_servers[i] != NULL)
                 tls_server_set_ticket_keys(worker->tls_servers[i], &message->body.ticket_keys);
         break;
-    case HANDOVER_LOAD:
+    case HANDOVER_ESTATE:
     case HANDOVER_DIAGNOSTIC:
+    case HANDOVER_AGREED:
+    case HANDOVER_READY:
+    case HANDOVER_LEAVE:
+    case HANDOVER_RING_DONE:
+    case HANDOVER_LOAD:
     case HANDOVER_LOADED:
     case HANDOVER_WORK:
-    case HANDOVER_READY:
     case HANDOVER_LOG:
     case HANDOVER_OUTPUT:
     case HANDOVER_RING:
-    case HANDOVER_RING_DONE:
     case HANDOVER_TYPE_COUNT:
         log_error("worker-misled", "the master says what no master says to a worker");
         break;
@@ -418,7 +423,7 @@ static void on_channel(void *owner)
     loop_watch_free(&worker->channel);
     if (worker->state == WORKER_STARTING || worker->state == WORKER_SERVING) {
         log_error("master-gone", "the master is gone: no new sessions, and then the end");
-        drain(worker, worker->config->drain_timeout_ms);
+        drain(worker, worker->config->drain_timeout_ms, 0);
     }
 }
 

@@ -37,7 +37,7 @@ struct connection {
     uint64_t started_ms;
     size_t listener_index;
     enum connection_state state;
-    bool is_shutting_down;      /* 421 after the present transaction */
+    enum connection_shutdown shutdown; /* when it gets 421; its end is up to the client else */
     char *held;                 /* replies that wait for the one behind them; NULL for none */
     struct loop_task task;      /* to go on after YIELDING, or to be freed */
 };
@@ -150,15 +150,40 @@ void connection_free(struct connection **handle)
     *handle = NULL;
 }
 
-void connection_shut_down(struct connection *connection, bool now)
+/* Nothing is open for whose sake it would go on. */
+static bool is_to_shut_down(const struct connection *connection)
 {
-    connection->is_shutting_down = true;
-    if (connection->state == CONNECTION_GONE || (connection->state == CONNECTION_ORPHANED && !now))
+    switch (connection->shutdown) {
+    case CONNECTION_SHUTDOWN_NONE: return false;
+    case CONNECTION_SHUTDOWN_SPARING:
+        return session_is_idle(connection->session) && session_has_begun(connection->session);
+    case CONNECTION_SHUTDOWN_IDLE: return session_is_idle(connection->session);
+    case CONNECTION_SHUTDOWN_NOW: return true;
+    }
+    return true;
+}
+
+/* In a handshake there is no way to say so, nor anybody to say it to when the client has gone. */
+void connection_shut_down(struct connection *connection, enum connection_shutdown how)
+{
+    connection->shutdown = how;
+    switch (connection->state) {
+    case CONNECTION_GONE: return;
+    case CONNECTION_ORPHANED:
+        if (how == CONNECTION_SHUTDOWN_NOW)
+            end(connection, server_reply_get(REPLY_SHUTDOWN).reason, NULL);
         return;
-    if (connection->state == CONNECTION_SECURING || connection->state == CONNECTION_ORPHANED)
-        end(connection, server_reply_get(REPLY_SHUTDOWN).reason, NULL);
-    else if (now || session_is_idle(connection->session))
-        finish_with_reply(connection, REPLY_SHUTDOWN);
+    case CONNECTION_SECURING:
+        if (how != CONNECTION_SHUTDOWN_SPARING)
+            end(connection, server_reply_get(REPLY_SHUTDOWN).reason, NULL);
+        return;
+    case CONNECTION_OPEN:
+    case CONNECTION_WAITING:
+    case CONNECTION_YIELDING:
+        if (is_to_shut_down(connection))
+            finish_with_reply(connection, REPLY_SHUTDOWN);
+        return;
+    }
 }
 
 /* ---- Deadlines. */
@@ -250,7 +275,7 @@ static void carry_out(struct connection *connection, enum session_step step)
 /* The transaction for whose sake it was left open has ended. */
 static bool is_to_end(const struct connection *connection, enum session_step step)
 {
-    return connection->is_shutting_down && session_is_idle(connection->session) &&
+    return is_to_shut_down(connection) &&
            (step == SESSION_STEP_GO_ON || step == SESSION_STEP_NEED_INPUT);
 }
 
@@ -372,7 +397,7 @@ static void on_ready(void *owner, struct slice output, bool is_closing)
     write_output(connection, output);
     if (is_closing) {
         finish(connection, session_close_reason(connection->session));
-    } else if (connection->is_shutting_down && session_is_idle(connection->session)) {
+    } else if (is_to_shut_down(connection)) {
         finish_with_reply(connection, REPLY_SHUTDOWN);
     } else if (session_has_work(connection->session)) {
         yield(connection);

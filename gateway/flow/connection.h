@@ -20,8 +20,14 @@ struct connection *connection_new(struct shared *shared, size_t listener_index, 
 /* At once, without a reply and without on_gone. */
 void connection_free(struct connection **connection);
 
-/* Ends it with 421: at once while no transaction is open, else (unless `now`) after that. */
-void connection_shut_down(struct connection *connection, bool now);
+/* Ends it with 421, as soon as this allows. A later call may be stricter. */
+enum connection_shutdown {
+    CONNECTION_SHUTDOWN_NONE,
+    CONNECTION_SHUTDOWN_SPARING, /* when it has had a transaction, and none is open */
+    CONNECTION_SHUTDOWN_IDLE,    /* while no transaction is open */
+    CONNECTION_SHUTDOWN_NOW,
+};
+void connection_shut_down(struct connection *connection, enum connection_shutdown how);
 
 /* For the gate's list. */
 struct list_link *connection_link(struct connection *connection);

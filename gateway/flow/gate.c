@@ -25,12 +25,14 @@ struct gate {
     void *backends_owner;
     /* Draining. */
     bool is_draining;
+    struct loop_timer spare_timer;
     struct loop_timer drain_timer;
     struct loop_task drained_task;     /* `on_drained` comes from the loop, not from gate_drain */
     void (*on_drained)(void *owner);   /* NULL unless draining */
     void *drain_owner;
 };
 
+static void on_spare_timeout(void *owner);
 static void on_drain_timeout(void *owner);
 static void report_drained(void *owner);
 static void report_backends(void *owner);
@@ -44,6 +46,7 @@ struct gate *gate_new(const struct gate_settings *settings)
     list_init(&gate->connections);
     loop_timer_init(&gate->backends_timer, settings->loop, report_backends, gate);
     loop_task_init(&gate->backends_task, report_backends, gate);
+    loop_timer_init(&gate->spare_timer, settings->loop, on_spare_timeout, gate);
     loop_timer_init(&gate->drain_timer, settings->loop, on_drain_timeout, gate);
     loop_task_init(&gate->drained_task, report_drained, gate);
     return gate;
@@ -115,6 +118,7 @@ void gate_free(struct gate **handle)
         connection_free(&connection);
     }
     stop_awaiting_backends(gate);
+    loop_timer_cancel(&gate->spare_timer);
     loop_timer_cancel(&gate->drain_timer);
     loop_task_cancel(&gate->drained_task);
     shared_free(&gate->shared);
@@ -139,6 +143,7 @@ static void report_drained(void *owner)
     void (*done)(void *) = gate->on_drained;
 
     gate->on_drained = NULL;
+    loop_timer_cancel(&gate->spare_timer);
     loop_timer_cancel(&gate->drain_timer);
     done(gate->drain_owner);
 }
@@ -226,24 +231,30 @@ void gate_accept(struct gate *gate, size_t listener_index, int take_fd,
     list_add_last(&gate->connections, connection_link(connection));
 }
 
-static void shut_down_all(struct gate *gate, bool now)
+static void shut_down_all(struct gate *gate, enum connection_shutdown how)
 {
     struct list_link *link = gate->connections.next;
 
     while (link != &gate->connections) {
         struct list_link *next = link->next;
 
-        connection_shut_down(connection_from_link(link), now);
+        connection_shut_down(connection_from_link(link), how);
         link = next;
     }
 }
 
-static void on_drain_timeout(void *owner)
+static void on_spare_timeout(void *owner)
 {
-    shut_down_all(owner, true);
+    shut_down_all(owner, CONNECTION_SHUTDOWN_IDLE);
 }
 
-void gate_drain(struct gate *gate, uint64_t max_ms, void (*done)(void *owner), void *owner)
+static void on_drain_timeout(void *owner)
+{
+    shut_down_all(owner, CONNECTION_SHUTDOWN_NOW);
+}
+
+void gate_drain(struct gate *gate, uint64_t max_ms, uint64_t spare_ms, void (*done)(void *owner),
+                void *owner)
 {
     stop_awaiting_backends(gate);
     gate->is_draining = true;
@@ -252,6 +263,9 @@ void gate_drain(struct gate *gate, uint64_t max_ms, void (*done)(void *owner), v
     for (size_t i = 0; i < gate->shared->settings.config->backend_count; i++)
         backend_drain(gate->shared->backends[i]);
     loop_timer_start(&gate->drain_timer, max_ms);
-    shut_down_all(gate, false);
+    loop_timer_cancel(&gate->spare_timer);
+    if (spare_ms > 0)
+        loop_timer_start(&gate->spare_timer, spare_ms);
+    shut_down_all(gate, spare_ms > 0 ? CONNECTION_SHUTDOWN_SPARING : CONNECTION_SHUTDOWN_IDLE);
     end_drain_when_empty(gate);
 }

@@ -54,10 +54,12 @@ void gate_accept(struct gate *gate, size_t listener_index, int take_fd,
                  const struct ip_endpoint *peer);
 
 /*
- * No new sessions from now on. Idle ones get 421 at once, those in a transaction
- * when it has ended, all at the latest after `max_ms`. `done` comes once, when none is left.
+ * No new sessions from now on. Idle ones get 421 at once, those in a transaction when it has ended,
+ * all at the latest after `max_ms`. For the first `spare_ms`, who has not had a transaction yet is
+ * not idle: somebody has just come, and is about to send. `done` comes once, when none is left.
  */
-void gate_drain(struct gate *gate, uint64_t max_ms, void (*done)(void *owner), void *owner);
+void gate_drain(struct gate *gate, uint64_t max_ms, uint64_t spare_ms, void (*done)(void *owner),
+                void *owner);
 
 /* Sessions that are in now. */
 size_t gate_session_count(const struct gate *gate);

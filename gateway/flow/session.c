@@ -401,6 +401,11 @@ bool session_is_idle(const struct session *session)
     return session->transaction == NULL;
 }
 
+bool session_has_begun(const struct session *session)
+{
+    return session->transaction_count > 0;
+}
+
 bool session_is_receiving(const struct session *session)
 {
     enum server_state state = session->dialogue.state;

@@ -65,6 +65,8 @@ bool session_on_lost(struct session *session);
 void session_close(struct session *session, const struct reply *reply, struct text *out);
 /* No transaction is open: it may be closed without hurting anyone. */
 bool session_is_idle(const struct session *session);
+/* It has had a transaction, or has one. */
+bool session_has_begun(const struct session *session);
 /* Content is being received, be it refused already: other deadlines hold. */
 bool session_is_receiving(const struct session *session);
 /* The client said QUIT, and it was the last word of it. */

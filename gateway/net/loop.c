@@ -488,3 +488,11 @@ void loop_on_signal(struct loop *loop, int signal_number, void (*on_signal)(void
     must(evsignal_assign(&handler->event, loop->base, signal_number, on_caught, handler));
     must(evsignal_add(&handler->event, NULL));
 }
+
+void loop_hold_signals(bool is_held)
+{
+    sigset_t all;
+
+    sigfillset(&all);
+    sigprocmask(is_held ? SIG_BLOCK : SIG_UNBLOCK, &all, NULL);
+}

@@ -98,6 +98,9 @@ void loop_watch_free(struct loop_watch **watch);
 void loop_on_signal(struct loop *loop, int signal_number, void (*on_signal)(void *owner),
                     void *owner);
 
+/* Holds all signals of this process back, in the system, or lets them come. */
+void loop_hold_signals(bool is_held);
+
 /* Monotonic milliseconds, read once a turn. */
 uint64_t loop_now_ms(const struct loop *loop);
 /* The longest turn so far in microseconds, waiting not counted; the measure starts afresh. */

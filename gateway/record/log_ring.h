@@ -21,6 +21,12 @@
 #include "base/slice.h"
 #include "base/text.h"
 
+/*
+ * One more with each change of what lies where in the memory, or of what it means: after an upgrade
+ * the new version reads what workers of the old one write.
+ */
+#define LOG_RING_LAYOUT 1
+
 struct log_ring_writer;
 struct log_ring_reader;
 struct log_ring_slot; /* a reservation */

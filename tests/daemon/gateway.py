@@ -3,6 +3,7 @@
 
 Everything waits for what it expects, for PATIENCE seconds, and for nothing else.
 """
+import collections
 import contextlib
 import os
 import re
@@ -351,6 +352,37 @@ class Load:
         for thread in self.threads:
             thread.join()
         return self
+
+    def expect_accounted(self, gateway, backend, killed=0):
+        """Stops the gateway: nobody was turned away, and each 250 is one mail and one line.
+
+        Who has stood still for seconds before a mail may be told to come back. So many killed
+        workers may each have taken all clients' sessions along, with mails that nobody was told
+        of."""
+        expect(gateway.stop() == 0, "no clean end")
+        lost = len(self.threads) * killed
+        bad = [trouble for trouble in self.troubles if not trouble.startswith("421 ")]
+        refused = [trouble for trouble in bad if "Refused" in trouble]
+        expect(not refused, f"somebody was refused a connection: {refused[:3]}")
+        expect(len(bad) <= lost, f"{len(bad)} troubles: {bad[:3]}")
+        mails = collections.Counter(
+            subject for mail in backend.mails
+            for subject in re.findall(r"^Subject: (load-\S+)\r$", mail.decode(), re.M))
+        twice = [subject for subject, count in mails.items() if count > 1]
+        expect(not twice, f"delivered twice: {twice[:3]}")
+        missing = [subject for subject in self.accepted if subject not in mails]
+        expect(not missing, f"accepted and lost: {missing[:3]}")
+        extra = len(mails) - len(self.accepted)
+        expect(extra <= lost, f"{extra} mails were delivered that nobody was told of")
+        lines = collections.Counter(gateway.find(r"verdict=accept .* txn=(\S+)"))
+        unknown = len(gateway.find(r"verdict=unknown .*close=crash"))
+        expect(len(self.accepted) <= len(lines) and len(mails) <= len(lines) + unknown,
+               f"{len(self.accepted)} accepted, {len(mails)} delivered, {len(lines)} lines and "
+               f"{unknown} of the dead")
+        expect(lines.total() == len(lines), "some lines are there twice")
+        if killed == 0:
+            expect(len(lines) == len(self.accepted),
+                   f"{len(self.accepted)} accepted, {len(lines)} lines")
 
 
 class GatewayTests:

@@ -23,9 +23,10 @@ class CertificateTests(GatewayTests):
         """Makes a certificate that ended yesterday out of one."""
         openssl("x509", "-in", chain, "-signkey", key, "-days", "-1", "-out", chain)
 
-    def configure(self, chain, key, names="mx.example.org"):
+    def configure(self, chain, key, names="mx.example.org", **settings):
         self.gateway.write_config(
-            more=f"certificate {{ names {names}; chain {chain}; key {key}; }}", tls="optional")
+            more=f"certificate {{ names {names}; chain {chain}; key {key}; }}", tls="optional",
+            **settings)
 
     def test_certificates_and_keys_are_looked_at_before_they_are_used(self):
         good, good_key = self.make("good", "mx.example.org")
@@ -64,13 +65,35 @@ class CertificateTests(GatewayTests):
             client.file = None
             return client.sock.session_reused, client.sock.session
 
-    def test_keys_of_tickets_change_in_every_worker(self):
-        self.configure(*self.make("mx", "mx.example.org"))
+    def start_with_tickets(self, **settings):
+        """A started gateway whose time can be skipped; a context of clients."""
+        self.configure(*self.make("mx", "mx.example.org"), **settings)
         self.gateway.arrange_time()
         self.gateway.start()
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         context.maximum_version = ssl.TLSVersion.TLSv1_2  # its session is complete at once
+        return context
+
+    def test_keys_of_tickets_live_over_an_upgrade_and_no_longer_for_it(self):
+        context = self.start_with_tickets(log=f"to file {self.gateway.log_path};")
+        session = self.resumes(context, None)[1]
+        self.gateway.skip_time(3600)
+        self.gateway.wait_log(r"event=log-reopened ")
+        for number in range(1, 3):
+            self.gateway.signal(signal.SIGUSR2)
+            self.gateway.wait_log(r"event=upgraded ", number)
+            expect(all(self.resumes(context, session)[0] for _ in range(8)),
+                   "a ticket of before the upgrade is refused")
+        # The second change would be an hour later, had the time of the first begun anew.
+        for number, seconds in enumerate((3601, 7201), 2):
+            self.gateway.skip_time(seconds)
+            self.gateway.wait_log(r"event=log-reopened ", number)
+        wait_for(lambda: not any(self.resumes(context, session)[0] for _ in range(8)),
+                 "a ticket of before two changes to be refused")
+
+    def test_keys_of_tickets_change_in_every_worker(self):
+        context = self.start_with_tickets()
         session = self.resumes(context, None)[1]
 
         def is_known(times=8):

@@ -101,6 +101,37 @@ class ServiceTests(GatewayTests):
             expect(stopping.get("STOPPING") == "1" and sender == pid, f"got {stopping}")
             expect(self.gateway.process.wait(PATIENCE) == 0, "no clean end")
 
+    def test_the_service_manager_is_told_of_an_upgrade_as_of_a_reload(self):
+        name = os.path.join(self.gateway.folder, "notify")
+        program = shutil.copy(POSTERND, self.gateway.folder)
+        with Manager(name) as manager:
+            self.gateway.environment["NOTIFY_SOCKET"] = name
+            self.gateway.program = program
+            self.gateway.start(wait=False)
+            pid = self.gateway.process.pid
+            expect(manager.receive()[0].get("READY") == "1", "it was not told of the start")
+            # The old program says that it begins, and the new one that it has begun to load.
+            for damage, reloading_count, generation in ((b"", 2, 2), (b"x", 1, 2), (b"", 2, 3)):
+                with open(POSTERND, "rb") as file:
+                    text = damage + file.read()
+                with open(program + ".new", "wb") as file:
+                    file.write(text)
+                os.chmod(program + ".new", 0o755)
+                os.rename(program + ".new", program)
+                self.gateway.signal(signal.SIGUSR2)
+                for _ in range(reloading_count):
+                    reloading, sender = manager.receive()
+                    expect(reloading.get("RELOADING") == "1" and sender == pid,
+                           f"got {reloading} of {sender}")
+                ready, sender = manager.receive()
+                expect(ready == {"READY": "1", "MAINPID": str(pid), "STATUS":
+                                 f"serving, generation {generation}, 2 workers"} and sender == pid,
+                       f"got {ready} of {sender}")
+            self.gateway.signal(signal.SIGTERM)
+            stopping, sender = manager.receive()
+            expect(stopping.get("STOPPING") == "1" and sender == pid, f"got {stopping}")
+            expect(self.gateway.process.wait(PATIENCE) == 0, "no clean end")
+
     def test_a_service_manager_without_a_path_is_told(self):
         name = f"postern-test-{os.getpid()}-{os.path.basename(self.gateway.folder)}"
         with Manager("\0" + name) as manager:
@@ -133,6 +164,13 @@ class ServiceTests(GatewayTests):
             self.gateway.signal(signal.SIGHUP)
             self.gateway.wait_log(r"event=reloaded ")
             expect(send(port)[0] == 250, "no mail goes through after a reload")
+            self.gateway.signal(signal.SIGUSR2)
+            self.gateway.wait_log(r"event=upgraded ")
+            expect(send(port)[0] == 250, "no mail goes through after an upgrade")
+            self.gateway.signal(signal.SIGHUP)
+            self.gateway.wait_log(r"event=reloaded ", 2)
+            expect(send(port)[0] == 250, "no mail goes through after a reload behind it")
+            expect(len(self.gateway.find(ready)) == 1, "the address was told twice")
             # Who connects while nobody is there is served by the next one.
             expect(self.gateway.stop() == 0, "no clean end")
             client = Client(port)
@@ -224,6 +262,8 @@ class ServiceTests(GatewayTests):
         self.gateway.wait_log(r"event=worker-died .*signal 9", path=path)
         self.gateway.signal(signal.SIGHUP)
         self.gateway.wait_log(r"event=reloaded ", path=path)
+        self.gateway.signal(signal.SIGUSR2)
+        self.gateway.wait_log(r"event=upgraded ", path=path)
         os.rename(path, path + ".1")
         self.gateway.signal(signal.SIGUSR1)
         self.gateway.wait_log(r"event=log-reopened ", path=path)
