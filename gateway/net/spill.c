@@ -92,13 +92,35 @@ static int open_unlinked(int folder_fd)
     return fd;
 }
 
+/* What a file system without O_TMPFILE says, or a kernel that takes it for O_DIRECTORY. */
+static bool is_without_unnamed(int error)
+{
+    return error == EOPNOTSUPP || error == EISDIR || error == ENOENT || error == EINVAL;
+}
+
+static int open_unnamed(int folder_fd)
+{
+    return openat(folder_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+}
+
+/* In a sandbox that allows one of the two ways, the other one fails. */
 static int open_file(int folder_fd)
 {
-    int fd = openat(folder_fd, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+    int fd = open_unnamed(folder_fd);
 
-    if (fd < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT || errno == EINVAL))
+    if (fd < 0 && (is_without_unnamed(errno) || errno == ENOSYS))
         fd = open_unlinked(folder_fd);
     return fd;
+}
+
+bool spill_has_unnamed_files(int folder_fd)
+{
+    int fd = open_unnamed(folder_fd);
+
+    if (fd < 0)
+        return !is_without_unnamed(errno);
+    close(fd);
+    return true;
 }
 
 /* Moves `*parts` on by what was written. */

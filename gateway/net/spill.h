@@ -29,6 +29,11 @@ enum spill_result {
  */
 struct spill *spill_new(struct loop *loop, int folder_fd, uint64_t max_disk_bytes);
 /*
+ * Which of the two it will be, for a sandbox that allows no more than is needed. A full disk, or
+ * one that fails, counts as O_TMPFILE.
+ */
+bool spill_has_unnamed_files(int folder_fd);
+/*
  * Waits for the operation that runs; nothing is called back any more, and a
  * handle that is still out may not be used. Spools may keep their files.
  */

@@ -62,6 +62,11 @@ const char *tls_error_text(void)
 
 /* ---- What servers and clients have in common. */
 
+void tls_read_system_settings(void)
+{
+    OPENSSL_init_ssl(OPENSSL_INIT_LOAD_CONFIG, NULL);
+}
+
 static int version_number(enum tls_version version)
 {
     static const int numbers[] = { TLS1_VERSION, TLS1_1_VERSION, TLS1_2_VERSION, TLS1_3_VERSION };

@@ -44,6 +44,12 @@ void tls_ticket_keys_make(struct tls_ticket_keys *keys);
 /* The present key becomes the previous one, a new one takes its place. */
 void tls_ticket_keys_rotate(struct tls_ticket_keys *keys);
 
+/*
+ * What the system's owner has set for all programs (openssl.cnf). Read at the first use of TLS, or
+ * here: for a process that will not be able to open files by then.
+ */
+void tls_read_system_settings(void);
+
 struct tls_server;
 
 /*
