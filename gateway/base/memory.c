@@ -2,6 +2,8 @@
 /* Heap memory whose exhaustion ends the process; see memory.h. */
 #include "base/memory.h"
 
+#include <limits.h>
+#include <malloc.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,4 +73,13 @@ void *mem_grow(void *array, size_t count, size_t *capacity, size_t element_size)
         return array;
     *capacity = *capacity > 0 ? checked_product(*capacity, 2) : 4;
     return mem_resize(array, *capacity, element_size);
+}
+
+void mem_keep_freed(size_t max_bytes)
+{
+#ifdef M_TRIM_THRESHOLD
+    mallopt(M_TRIM_THRESHOLD, max_bytes < INT_MAX ? (int)max_bytes : INT_MAX);
+#else
+    (void)max_bytes;
+#endif
 }

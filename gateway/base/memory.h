@@ -37,4 +37,10 @@ void mem_free(void *memory);
 void *mem_grow(void *array, size_t count, size_t *capacity, size_t element_size)
     __attribute__((warn_unused_result, returns_nonnull));
 
+/*
+ * So much freed memory stays with the process before it is given back to the system: for one that
+ * needs it again in a moment, with every mail. A C library that cannot be told does as it likes.
+ */
+void mem_keep_freed(size_t max_bytes);
+
 #endif
