@@ -9,6 +9,7 @@ libnet_a_SOURCES = \
 	gateway/net/stream_output.c gateway/net/stream_peer.c gateway/net/stream_tls.c \
 	gateway/net/tls.c gateway/net/tls.h gateway/net/tls_internal.h \
 	gateway/net/listener.c gateway/net/listener.h \
+	gateway/net/packet.c gateway/net/packet.h \
 	gateway/net/spill.c gateway/net/spill.h
 libnet_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(OPENSSL_CFLAGS)
 # What a program that links libnet.a needs, base/ and mail/ included.
