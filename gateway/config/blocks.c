@@ -9,7 +9,7 @@
  */
 #include "config/blocks.h"
 
-#include "base/memory.h"
+#include "config/block_settings.h"
 #include "config/config.h"
 #include "smtp/server_dialogue.h"
 
@@ -23,179 +23,16 @@
 /* Tests need short times, and no one a shorter one. */
 #define SHORTEST 10
 
-/* Of one listener. */
-#define MAX_ENDPOINTS 64
-
 #define NOT_YET "config.not-yet"
-
-/* ---- Readers of what is written in a way of its own ---- */
-
-/* `least` to `most` words behind the key, none empty; else the setting is refused as a whole. */
-static bool expect_word_count(const struct settings_reader *reader, const struct setting *setting,
-                              const struct statement *statement, size_t least, size_t most)
-{
-    size_t count = statement->word_count - 1;
-    bool has_empty = false;
-
-    for (size_t i = 1; i <= count; i++)
-        has_empty = has_empty || statement->words[i].text.length == 0;
-    if (count >= least && count <= most && !has_empty)
-        return true;
-    diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "config.value", statement->words[0].at,
-                    "%s takes %s", setting->key, setting->form);
-    return false;
-}
-
-/* listen ADDRESS:PORT ... | listen socket NAME */
-static void read_listen(const struct settings_reader *reader, const struct setting *setting,
-                        const struct statement *statement, void *target)
-{
-    struct config_listener *listener = target;
-    const struct word *word;
-    size_t index = 1;
-
-    if (statement_has_word(statement, 1, "socket")) {
-        if (expect_word_count(reader, setting, statement, 2, 2))
-            listener->socket_name = statement->words[2].text.data;
-        return;
-    }
-    while ((word = setting_next_value(reader, statement, 1, &index)) != NULL) {
-        struct ip_endpoint endpoint;
-
-        if (!ip_endpoint_parse(word->text, &endpoint)) {
-            setting_refuse(reader, setting, word);
-            continue;
-        }
-        if (listener->endpoint_count == MAX_ENDPOINTS) {
-            diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "config.too-many", word->at,
-                            "a listener has at most %d addresses", MAX_ENDPOINTS);
-            return;
-        }
-        listener->endpoints = mem_resize(listener->endpoints, listener->endpoint_count + 1,
-                                         sizeof *listener->endpoints);
-        listener->endpoints[listener->endpoint_count++] = endpoint;
-    }
-}
-
-/* extension NAME off */
-static void read_extension(const struct settings_reader *reader, const struct setting *setting,
-                           const struct statement *statement, void *target)
-{
-    struct config_listener *listener = target;
-    const struct setting_word *extension = setting->words;
-
-    if (!expect_word_count(reader, setting, statement, 2, 2))
-        return;
-    while (extension->name != NULL &&
-           !slice_equals(statement->words[1].text, slice_from(extension->name)))
-        extension++;
-    if (extension->name == NULL)
-        setting_refuse(reader, setting, &statement->words[1]);
-    else if (statement_has_word(statement, 2, "off"))
-        listener->withheld_extensions |= extension->value;
-    else if (!statement_has_word(statement, 2, "on"))
-        setting_refuse(reader, setting, &statement->words[2]);
-}
-
-/* to stderr | to file PATH | to syslog [FACILITY] */
-static void read_log_target(const struct settings_reader *reader, const struct setting *setting,
-                            const struct statement *statement, void *target)
-{
-    struct config_log *log = target;
-    const struct word *words = statement->words;
-
-    if (statement_has_word(statement, 1, "stderr")) {
-        if (expect_word_count(reader, setting, statement, 1, 1))
-            log->target = LOG_TARGET_STDERR;
-    } else if (statement_has_word(statement, 1, "file")) {
-        if (!expect_word_count(reader, setting, statement, 2, 2))
-            return;
-        log->target = LOG_TARGET_FILE;
-        log->path = sources_resolve_path(reader->sources, words[2].at.path, words[2].text);
-    } else if (statement_has_word(statement, 1, "syslog")) {
-        if (!expect_word_count(reader, setting, statement, 1, 2))
-            return;
-        log->target = LOG_TARGET_SYSLOG;
-        log->facility = statement->word_count > 2 ? words[2].text.data : "mail";
-    } else {
-        setting_refuse(reader, setting, &words[1]);
-    }
-}
-
-/* recipients ask | recipients any | recipients file PATH; the file is read by config.c */
-static void read_recipients(const struct settings_reader *reader, const struct setting *setting,
-                            const struct statement *statement, void *target)
-{
-    struct config_backend *backend = target;
-    const struct word *words = statement->words;
-
-    if (statement_has_word(statement, 1, "file")) {
-        if (!expect_word_count(reader, setting, statement, 2, 2))
-            return;
-        backend->recipients = RECIPIENTS_FILE;
-        backend->recipients_path =
-            sources_resolve_path(reader->sources, words[2].at.path, words[2].text);
-    } else if (statement_has_word(statement, 1, "ask") || statement_has_word(statement, 1, "any")) {
-        if (expect_word_count(reader, setting, statement, 1, 1))
-            backend->recipients =
-                statement_has_word(statement, 1, "ask") ? RECIPIENTS_ASK : RECIPIENTS_ANY;
-    } else {
-        setting_refuse(reader, setting, &words[1]);
-    }
-}
-
-/* The name of a backend block, which has been read before. */
-static void read_backend_name(const struct settings_reader *reader, const struct setting *setting,
-                              const struct statement *statement, void *target)
-{
-    const struct config *config = reader->owner;
-    const struct word *word = setting_only_value(reader, setting, statement);
-    const char *known[100];
-    size_t count = 0;
-    const char *suggestion;
-    struct config_backend *backend;
-
-    if (word == NULL)
-        return;
-    backend = config_find_backend(config, word->text);
-    if (backend != NULL) {
-        *(struct config_backend **)(void *)((char *)target + setting->offset) = backend;
-        return;
-    }
-    for (; count < config->backend_count && count < COUNT(known); count++)
-        known[count] = config->backends[count].name;
-    suggestion = diagnostics_suggest(word->text, known, count);
-    diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "config.unknown-name", word->at,
-                    "there is no backend \"%s\"%s%s%s", word->text.data,
-                    suggestion != NULL ? "; did you mean \"" : "",
-                    suggestion != NULL ? suggestion : "", suggestion != NULL ? "\"?" : "");
-}
-
-/* waive LINT-ID [NAME] "reason"; lint.c carries it out */
-static void read_waiver(const struct settings_reader *reader, const struct setting *setting,
-                        const struct statement *statement, void *target)
-{
-    const struct word *last = &statement->words[statement->word_count - 1];
-
-    (void)target;
-    if (!slice_has_prefix(statement->words[1].text, SLICE("lint.")))
-        diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "config.waiver",
-                        statement->words[1].at,
-                        "\"%s\" cannot be waived: only warnings can, and their ids begin with "
-                        "\"lint.\"",
-                        statement->words[1].text.data);
-    else if (statement->word_count < 3 || statement->word_count > 4 || !last->is_quoted ||
-             last->text.length == 0)
-        diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "config.waiver",
-                        statement->words[0].at,
-                        "a waiver needs its reason in quotes: waive takes %s", setting->form);
-}
 
 /* ---- Outside of all blocks ---- */
 
 static const struct setting_word mode_words[] = { { .name = "enforce", .value = MODE_ENFORCE },
                                                   { .name = "shadow", .value = MODE_SHADOW },
                                                   { .name = NULL } };
+static const struct setting_word sandbox_words[] = { { .name = "on", .value = SANDBOX_ON },
+                                                     { .name = "off", .value = SANDBOX_OFF },
+                                                     { .name = NULL } };
 
 #define TO(field) .offset = offsetof(struct config, field)
 static const struct setting outermost_settings[] = {
@@ -207,6 +44,9 @@ static const struct setting outermost_settings[] = {
       .default_text = "enforce",
       .doc = "With shadow, rules decide and are logged but refuse nothing; relaying stays "
              "closed." },
+    { .key = "sandbox", .type = SETTING_WORD, TO(sandbox), .words = sandbox_words,
+      .default_text = "on",
+      .doc = "Whether each process gives up what it does not need; off is for finding mistakes." },
     { .key = "workers", .type = SETTING_NUMBER, TO(workers), .max = 256, .default_text = "0",
       .doc = "How many worker processes serve clients; 0 means one for each processor." },
     { .key = "max-sessions", .type = SETTING_NUMBER, TO(max_sessions), .min = 1, .max = 1000000,
@@ -227,7 +67,7 @@ static const struct setting outermost_settings[] = {
     { .key = "spool-timeout", .type = SETTING_DURATION, TO(spool_timeout_ms), .min = SHORTEST,
       .max = HOUR, .default_text = "30s",
       .doc = "How long the disk may take to store a part of a message before it is put off." },
-    { .key = "waive", .type = SETTING_OTHER, .read = read_waiver, .may_repeat = true,
+    { .key = "waive", .type = SETTING_OTHER, .read = block_read_waiver, .may_repeat = true,
       .form = "a lint id, perhaps the name of one block, and a reason in quotes",
       .doc = "Silences a warning, in one block or in all, and says why." },
 };
@@ -238,8 +78,6 @@ static const struct setting_later outermost_later[] = {
       "a state block needs rate limits and greylisting, which this version does not have" },
     { "resolver", NOT_YET,
       "a resolver block needs the DNS checks, which this version does not have" },
-    { "quarantine", NOT_YET,
-      "a quarantine block needs the quarantine, which this version does not have" },
 };
 
 const struct settings_block block_outermost = {
@@ -266,7 +104,7 @@ static const struct setting_word log_address_words[] = {
 
 #define TO(field) .offset = offsetof(struct config_log, field)
 static const struct setting log_settings[] = {
-    { .key = "to", .type = SETTING_OTHER, .read = read_log_target, .default_text = "stderr",
+    { .key = "to", .type = SETTING_OTHER, .read = block_read_log_target, .default_text = "stderr",
       .form = "stderr, file PATH or syslog [FACILITY]",
       .doc = "Where the log goes; the facility is mail unless another is given." },
     { .key = "format", .type = SETTING_WORD, TO(format), .words = format_words,
@@ -285,6 +123,39 @@ const struct settings_block block_log = {
     .kind = "log",
     .settings = log_settings,
     .count = COUNT(log_settings),
+};
+
+/* ---- quarantine ---- */
+
+static const struct setting_word held_reply_words[] = {
+    { .name = "hide", .value = HELD_REPLY_HIDE },
+    { .name = "tell", .value = HELD_REPLY_TELL },
+    { .name = NULL },
+};
+
+#define TO(field) .offset = offsetof(struct config_quarantine, field)
+static const struct setting quarantine_settings[] = {
+    { .key = "folder", .type = SETTING_PATH, TO(folder), .is_required = true,
+      .doc = "The folder for held mail; it holds nothing else, and nobody else reads it." },
+    { .key = "max-age", .type = SETTING_DURATION, TO(max_age_ms), .min = SHORTEST,
+      .max = 3650 * DAY, .default_text = "30d",
+      .doc = "How long mail is held before it is deleted." },
+    { .key = "max-size", .type = SETTING_SIZE, TO(max_bytes), .min = MIB, .max = 16384 * GIB,
+      .default_text = "10G",
+      .doc = "Disk space that held mail may take; more of it is put off until there is room." },
+    { .key = "max-waiting", .type = SETTING_NUMBER, TO(max_waiting), .min = 1, .max = 100000,
+      .default_text = "100",
+      .doc = "Mails of one worker that may wait for the disk at a time; more are put off." },
+    { .key = "reply", .type = SETTING_WORD, TO(reply), .words = held_reply_words,
+      .default_text = "hide",
+      .doc = "Whether the client is told that its mail is held." },
+};
+#undef TO
+
+const struct settings_block block_quarantine = {
+    .kind = "quarantine",
+    .settings = quarantine_settings,
+    .count = COUNT(quarantine_settings),
 };
 
 /* ---- listener ---- */
@@ -318,8 +189,7 @@ static const struct setting_word bare_lf_words[] = {
 };
 static const struct setting_word mixed_words[] = {
     { .name = "split", .value = MIXED_SPLIT },
-    { .name = "hold", .value = MIXED_HOLD, .later_id = NOT_YET,
-      .later_sentence = "mixed hold needs the quarantine, which this version does not have" },
+    { .name = "hold", .value = MIXED_HOLD },
     { .name = NULL },
 };
 static const struct setting_word extension_words[] = {
@@ -336,7 +206,7 @@ static const struct setting_word extension_words[] = {
 
 #define TO(field) .offset = offsetof(struct config_listener, field)
 static const struct setting listener_settings[] = {
-    { .key = "listen", .type = SETTING_OTHER, .read = read_listen, .is_required = true,
+    { .key = "listen", .type = SETTING_OTHER, .read = block_read_listen, .is_required = true,
       .may_repeat = true,
       .form = "IP addresses with ports, such as 0.0.0.0:25 [::]:25, or socket NAME",
       .doc = "Where clients connect: addresses, or a socket that systemd hands over by name." },
@@ -363,8 +233,9 @@ static const struct setting listener_settings[] = {
     { .key = "mixed", .type = SETTING_WORD, TO(mixed), .words = mixed_words,
       .default_text = "split",
       .doc = "What a recipient with another policy gets: split asks the client to send it "
-             "separately." },
-    { .key = "extension", .type = SETTING_OTHER, .read = read_extension, .words = extension_words,
+             "separately, hold takes it, and holds the mail for those who would refuse it." },
+    { .key = "extension", .type = SETTING_OTHER, .read = block_read_extension,
+      .words = extension_words,
       .may_repeat = true,
       .form = "pipelining, size, 8bitmime, smtputf8, dsn, enhancedstatuscodes, chunking or prdr, "
               "and off",
@@ -430,7 +301,7 @@ static const struct setting relay_settings[] = {
     { .key = "policy", .type = SETTING_TEXT, TO(policy), .is_required = true,
       .form = "the name of a policy block",
       .doc = "The policy for their mail." },
-    { .key = "backend", .type = SETTING_OTHER, .read = read_backend_name, TO(backend),
+    { .key = "backend", .type = SETTING_OTHER, .read = block_read_backend_name, TO(backend),
       .is_required = true, .form = "the name of a backend block",
       .doc = "The backend that their mail goes to, whoever the recipients are." },
 };
@@ -517,7 +388,8 @@ static const struct setting backend_settings[] = {
     { .key = "identity", .type = SETTING_WORD, TO(identity), .words = identity_words,
       .default_text = "none",
       .doc = "How the backend learns who the client is: not at all, or by XCLIENT." },
-    { .key = "recipients", .type = SETTING_OTHER, .read = read_recipients, .default_text = "ask",
+    { .key = "recipients", .type = SETTING_OTHER, .read = block_read_recipients,
+      .default_text = "ask",
       .form = "ask, any or file PATH",
       .doc = "Who knows the recipients: the backend, nobody (all are taken), or a file." },
     { .key = "assume", .type = SETTING_FLAGS, TO(assumed), .words = assume_words,
@@ -581,7 +453,7 @@ static const struct settings_block block_policy = { .kind = "policy" };
 static const struct settings_block block_domain = { .kind = "domain" };
 
 const struct settings_block *const blocks_all[] = {
-    &block_outermost, &block_log,     &block_listener, &block_relay, &block_certificate,
-    &block_backend,   &block_list,    &block_policy,   &block_domain,
+    &block_outermost, &block_log,     &block_quarantine, &block_listener, &block_relay,
+    &block_certificate, &block_backend, &block_list,     &block_policy,   &block_domain,
 };
 const size_t blocks_count = COUNT(blocks_all);

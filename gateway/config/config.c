@@ -211,12 +211,6 @@ static void read_relay(struct builder *builder, const struct statement *statemen
     config->relay_count++;
 }
 
-static void read_log(struct builder *builder, const struct statement *statement)
-{
-    if (expect_nameless_block(builder, statement))
-        read_settings(builder, &block_log, statement, &builder->config->log);
-}
-
 /* Calls `read` for every block of this kind. */
 static void for_each_block(struct builder *builder, const char *kind, read_block_fn read)
 {
@@ -253,28 +247,52 @@ static void *new_blocks(const struct builder *builder, const char *kind, size_t 
     return mem_new_array(count < MAX_BLOCKS ? count : MAX_BLOCKS, size);
 }
 
-static void read_logs(struct builder *builder)
+/*
+ * The block of a kind of which there is one at most, and which has no name. NULL when there is
+ * none, or none that can be used.
+ */
+static const struct statement *find_only_block(const struct builder *builder, const char *kind)
 {
-    struct config *config = builder->config;
+    const struct syntax_tree *tree = &builder->config->tree;
     const struct statement *first = NULL;
 
-    for (size_t i = 0; i < config->tree.statement_count; i++) {
-        const struct statement *statement = &config->tree.statements[i];
+    for (size_t i = 0; i < tree->statement_count; i++) {
+        const struct statement *statement = &tree->statements[i];
 
-        if (!slice_equals(statement->words[0].text, SLICE("log")))
+        if (!slice_equals(statement->words[0].text, slice_from(kind)))
             continue;
-        if (first != NULL)
+        if (first == NULL)
+            first = statement;
+        else
             diagnostics_add(builder->reader.diagnostics, SEVERITY_ERROR, "config.duplicate",
                             statement->words[0].at,
-                            "there is a log block already, on line %u of %s",
+                            "there is a %s block already, on line %u of %s", kind,
                             first->words[0].at.line, first->words[0].at.path);
-        else
-            read_log(builder, statement);
-        first = first != NULL ? first : statement;
     }
-    if (first == NULL)
+    return first != NULL && expect_nameless_block(builder, first) ? first : NULL;
+}
+
+static void read_log(struct builder *builder)
+{
+    const struct statement *statement = find_only_block(builder, "log");
+
+    if (statement != NULL)
+        read_settings(builder, &block_log, statement, &builder->config->log);
+    else
         settings_read(&builder->reader, &block_log, NULL, 0, (struct position){ .path = "" },
-                      &config->log);
+                      &builder->config->log);
+}
+
+static void read_quarantine(struct builder *builder)
+{
+    struct config_quarantine *quarantine = &builder->config->quarantine;
+    const struct statement *statement = find_only_block(builder, "quarantine");
+
+    if (statement == NULL)
+        return;
+    quarantine->is_set = true;
+    quarantine->at = statement->words[0].at;
+    read_settings(builder, &block_quarantine, statement, quarantine);
 }
 
 static void build(struct builder *builder)
@@ -288,7 +306,8 @@ static void build(struct builder *builder)
     config->relays = new_blocks(builder, "relay", sizeof *config->relays);
     settings_read(&builder->reader, &block_outermost, config->tree.statements,
                   config->tree.statement_count, (struct position){ .path = config->path }, config);
-    read_logs(builder);
+    read_log(builder);
+    read_quarantine(builder);
     for_each_block(builder, "backend", read_backend);
     for_each_block(builder, "list", read_list);
     for_each_block(builder, "certificate", read_certificate);

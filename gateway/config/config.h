@@ -18,6 +18,7 @@
 #include "config/syntax.h"
 
 enum mode { MODE_ENFORCE, MODE_SHADOW };
+enum sandbox { SANDBOX_ON, SANDBOX_OFF };
 
 enum listener_role { ROLE_INBOUND, ROLE_SUBMISSION };
 enum listener_tls {
@@ -148,6 +149,19 @@ struct config_log {
     uint64_t ring_bytes;        /* per worker */
 };
 
+enum held_reply { HELD_REPLY_HIDE, HELD_REPLY_TELL };
+
+/* `quarantine { ... }`: without the block there is no keeper, and no rule may hold mail. */
+struct config_quarantine {
+    bool is_set;
+    struct position at;
+    const char *folder;
+    uint64_t max_age_ms;
+    uint64_t max_bytes;         /* of all held mail */
+    uint64_t max_waiting;       /* per worker: copies on their way to the disk */
+    enum held_reply reply;
+};
+
 struct config {
     struct sources *sources;    /* owned */
     struct syntax_tree tree;    /* owned; policy/ reads its blocks from here */
@@ -155,6 +169,7 @@ struct config {
     const char *hostname;
     const char *user;           /* to become when started as root; NULL: stay who we are */
     enum mode mode;
+    enum sandbox sandbox;
     uint64_t workers;           /* 0 in the file means one for each core, resolved by the daemon */
     const char *spool_folder;
     uint64_t max_spool_memory_bytes; /* per worker */
@@ -163,6 +178,7 @@ struct config {
     uint64_t spool_timeout_ms;  /* for the disk to store a part of a message */
     uint64_t drain_timeout_ms;  /* how long sessions may go on after SIGTERM or reload */
     struct config_log log;
+    struct config_quarantine quarantine;
     struct config_listener *listeners;
     size_t listener_count;
     struct config_relay *relays;

@@ -410,6 +410,26 @@ static void check_backend(const struct config *config, const struct config_backe
                         backend->name);
 }
 
+/* ---- Held mail ---- */
+
+static void check_quarantine(const struct config *config, struct diagnostics *diagnostics)
+{
+    const struct config_quarantine *quarantine = &config->quarantine;
+
+    for (size_t i = 0; i < config->listener_count && !quarantine->is_set; i++)
+        if (config->listeners[i].mixed == MIXED_HOLD)
+            diagnostics_add(diagnostics, SEVERITY_ERROR, "quarantine.missing",
+                            config_find_place(config, config->listeners[i].at, "mixed"),
+                            "mixed hold needs a quarantine block that says where held mail is "
+                            "kept; write: quarantine { folder /var/lib/postern/quarantine; }");
+    if (quarantine->folder != NULL && strcmp(quarantine->folder, config->spool_folder) == 0)
+        diagnostics_add(diagnostics, SEVERITY_ERROR, "quarantine.folder",
+                        config_find_place(config, quarantine->at, "folder"),
+                        "held mail needs a folder of its own, and %s is the spool-folder, which "
+                        "workers write to",
+                        quarantine->folder);
+}
+
 void config_check(const struct config *config, struct diagnostics *diagnostics)
 {
     for (size_t i = 0; i < config->backend_count; i++)
@@ -417,4 +437,5 @@ void config_check(const struct config *config, struct diagnostics *diagnostics)
     for (size_t i = 0; i < config->listener_count; i++)
         check_listener(config, i, diagnostics);
     check_relays(config, diagnostics);
+    check_quarantine(config, diagnostics);
 }

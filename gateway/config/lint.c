@@ -24,6 +24,7 @@ static const struct lint_info lint_table[] = {
     { "lint.backend-trusts-us", "Mail servers often relay for local and private addresses; without "
                                 "XCLIENT every client comes from ours." },
     { "lint.shadow", "A gateway left in shadow mode refuses nothing that a policy forbids." },
+    { "lint.sandbox-off", "Without it, a worker that is broken into can do what its user can." },
     { "lint.no-tls", "Without TLS, mail and passwords cross the network in the clear." },
     { "lint.tls-old", "TLS 1.0 and 1.1 are broken and were withdrawn by RFC 8996." },
     { "lint.bare-lf", "Rewriting bare line feeds changes signed messages, and disagreement about "
@@ -70,6 +71,16 @@ void lint_report(struct diagnostics *diagnostics, const char *id, struct positio
 }
 
 /* ---- One kind of block after another ---- */
+
+static void lint_sandbox(const struct config *config, struct diagnostics *diagnostics)
+{
+    for (size_t i = 0; i < config->tree.statement_count; i++)
+        if (config->sandbox == SANDBOX_OFF &&
+            statement_has_word(&config->tree.statements[i], 0, "sandbox"))
+            lint_report(diagnostics, "lint.sandbox-off", config->tree.statements[i].words[0].at,
+                        "the processes are not confined: who breaks into one can do all that its "
+                        "user can; take this line away when the mistake is found");
+}
 
 static void lint_mode(const struct config *config, struct diagnostics *diagnostics)
 {
@@ -204,6 +215,7 @@ static void expect_used(const struct config *config, const char *kind, const cha
 void config_lint(const struct config *config, struct diagnostics *diagnostics)
 {
     lint_mode(config, diagnostics);
+    lint_sandbox(config, diagnostics);
     for (size_t i = 0; i < config->listener_count; i++)
         lint_listener(config, &config->listeners[i], diagnostics);
     for (size_t i = 0; i < config->relay_count; i++)

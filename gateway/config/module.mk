@@ -9,6 +9,7 @@ libconfig_a_SOURCES = \
 	gateway/config/settings.c gateway/config/settings.h \
 	gateway/config/setting_values.c gateway/config/setting_values.h \
 	gateway/config/blocks.c gateway/config/blocks.h \
+	gateway/config/block_settings.c gateway/config/block_settings.h \
 	gateway/config/name_set.c gateway/config/name_set.h \
 	gateway/config/entries.c gateway/config/entries.h \
 	gateway/config/config.c gateway/config/config.h \

@@ -9,7 +9,7 @@ const char *action_name(enum action action)
 {
     static const char *const names[ACTION_COUNT] = {
         [ACTION_ACCEPT] = "accept",   [ACTION_REJECT] = "reject", [ACTION_TEMPFAIL] = "tempfail",
-        [ACTION_DISCARD] = "discard", [ACTION_TAG] = "tag",
+        [ACTION_QUARANTINE] = "quarantine", [ACTION_DISCARD] = "discard", [ACTION_TAG] = "tag",
     };
 
     return names[action];

@@ -23,8 +23,15 @@
 #define POLICY_MAX_WORDS_BYTES 200   /* of the text that a client is told */
 #define POLICY_DEFAULT_MAX_SIZE_BYTES (50u << 20)
 
-enum action { ACTION_ACCEPT, ACTION_REJECT, ACTION_TEMPFAIL, ACTION_DISCARD, ACTION_TAG };
-#define ACTION_COUNT 5
+enum action {
+    ACTION_ACCEPT,
+    ACTION_REJECT,
+    ACTION_TEMPFAIL,
+    ACTION_QUARANTINE,
+    ACTION_DISCARD,
+    ACTION_TAG,
+};
+#define ACTION_COUNT 6
 /* "accept" ... as in the language. */
 const char *action_name(enum action action);
 /* "enforce", "shadow". */
@@ -51,7 +58,8 @@ struct rule {
     enum mode mode;
     struct position mode_at;  /* line 0: built in */
     enum action action;
-    const char *words;        /* the quoted text behind the action, for the client; NULL for none */
+    const char *words;        /* the quoted text behind the action, for the client, or for the owner
+                                 behind quarantine; NULL for none */
     const char *tag;          /* with ACTION_TAG */
     struct term *terms;       /* joined by `and` */
     size_t term_count;

@@ -187,6 +187,25 @@ static void count_tags(const struct effective_policy *effective, const struct po
     }
 }
 
+/* Held mail has to lie somewhere, and its owner has to say where. Shadow holds nothing. */
+static void check_quarantine(const struct effective_policy *effective,
+                             const struct policy_parser *parser)
+{
+    if (parser->config->quarantine.is_set || effective->mode == MODE_SHADOW)
+        return;
+    for (size_t i = 0; i < effective->rule_count; i++) {
+        const struct rule *rule = &effective->rules[i];
+
+        if (rule->action != ACTION_QUARANTINE || rule->mode == MODE_SHADOW)
+            continue;
+        block_report(parser, "quarantine.missing", effective->policy_at,
+                     "\"%s\" on line %u of %s holds mail, and there is no quarantine block that "
+                     "says where; write: quarantine { folder /var/lib/postern/quarantine; }",
+                     rule->name, rule->at.line, rule->at.path);
+        return;
+    }
+}
+
 /* `domain` is NULL for a relay. */
 static void merge(struct effective_policy *effective, struct policy *policy,
                   const struct domain_block *domain, const struct policy_parser *parser)
@@ -209,6 +228,7 @@ static void merge(struct effective_policy *effective, struct policy *policy,
     }
     note_own_domains(effective);
     count_tags(effective, parser);
+    check_quarantine(effective, parser);
 }
 
 static struct policy *get_policy(const struct policy_book *book, const struct word *word,

@@ -25,16 +25,16 @@ static const struct {
     const char *word;
     enum action action;
     enum action_extra extra; /* what may follow */
-    const char *missing;     /* why it is not available; NULL when it is */
 } actions[] = {
-    { "accept", ACTION_ACCEPT, EXTRA_NONE, NULL },
-    { "reject", ACTION_REJECT, EXTRA_WORDS, NULL },
-    { "tempfail", ACTION_TEMPFAIL, EXTRA_WORDS, NULL },
-    { "discard", ACTION_DISCARD, EXTRA_NONE, NULL },
-    { "tag", ACTION_TAG, EXTRA_TAG, NULL },
-    { "quarantine", ACTION_ACCEPT, EXTRA_NONE, "it cannot hold mail yet" },
+    { "accept", ACTION_ACCEPT, EXTRA_NONE },
+    { "reject", ACTION_REJECT, EXTRA_WORDS },
+    { "tempfail", ACTION_TEMPFAIL, EXTRA_WORDS },
+    { "quarantine", ACTION_QUARANTINE, EXTRA_WORDS },
+    { "discard", ACTION_DISCARD, EXTRA_NONE },
+    { "tag", ACTION_TAG, EXTRA_TAG },
 };
 #define ACTION_WORDS (sizeof actions / sizeof actions[0])
+#define KNOWN_ACTIONS "accept, reject, tempfail, quarantine, discard or tag"
 
 /* The number of the action in the table, or ACTION_WORDS and an error. */
 static size_t find_action(const struct statement *statement, const struct policy_parser *parser)
@@ -43,27 +43,24 @@ static size_t find_action(const struct statement *statement, const struct policy
 
     if (statement->word_count < 2) {
         block_report(parser, "policy.unknown-action", statement->end,
-                     "an action is missing here: accept, reject, tempfail, discard or tag");
+                     "an action is missing here: " KNOWN_ACTIONS);
         return ACTION_WORDS;
     }
     for (size_t i = 0; i < ACTION_WORDS; i++) {
         known[i] = actions[i].word;
-        if (!statement_has_word(statement, 1, actions[i].word))
-            continue;
-        if (actions[i].missing == NULL)
+        if (statement_has_word(statement, 1, actions[i].word))
             return i;
-        block_report(parser, "config.not-yet", statement->words[1].at,
-                     "\"%s\" is not available in this version: %s", actions[i].word,
-                     actions[i].missing);
-        return ACTION_WORDS;
     }
     block_report_unknown(parser->diagnostics, "policy.unknown-action", &statement->words[1],
                          "there is no action", known, ACTION_WORDS,
-                         "take accept, reject, tempfail, discard or tag");
+                         "take " KNOWN_ACTIONS);
     return ACTION_WORDS;
 }
 
-/* What a client is told stands in an SMTP reply: printable ASCII that fits its line. */
+/*
+ * What a client is told stands in an SMTP reply: printable ASCII that fits its line. What an owner
+ * is told of held mail is kept to the same.
+ */
 static bool parse_client_words(struct rule *rule, const struct word *word,
                                const struct policy_parser *parser)
 {
@@ -76,9 +73,11 @@ static bool parse_client_words(struct rule *rule, const struct word *word,
         return true;
     }
     block_report(parser, "policy.bad-words", word->at,
-                 "behind %s may stand what the client is told: 1 to %d printable ASCII characters "
+                 "behind %s may stand what %s is told: 1 to %d printable ASCII characters "
                  "in double quotes",
-                 action_name(rule->action), POLICY_MAX_WORDS_BYTES);
+                 action_name(rule->action),
+                 rule->action == ACTION_QUARANTINE ? "the owner" : "the client",
+                 POLICY_MAX_WORDS_BYTES);
     return false;
 }
 

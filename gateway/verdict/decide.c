@@ -161,7 +161,7 @@ enum joint_verdict decide_jointly(const struct verdict *verdicts, size_t count)
         return JOINT_REJECT;
     if (actions[ACTION_REJECT] > 0)
         return JOINT_MIXED_REJECT;
-    if (actions[ACTION_DISCARD] == count)
-        return JOINT_DISCARD;
-    return JOINT_DELIVER;
+    if (actions[ACTION_ACCEPT] > 0)
+        return JOINT_DELIVER;
+    return actions[ACTION_QUARANTINE] > 0 ? JOINT_HOLD : JOINT_DISCARD;
 }

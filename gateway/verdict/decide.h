@@ -55,11 +55,12 @@ struct reply verdict_reply(const struct verdict *verdict);
  * different wishes).
  */
 enum joint_verdict {
-    JOINT_DELIVER,      /* at least one accept; the others accept or discard */
+    JOINT_DELIVER,      /* at least one accept; the others accept, quarantine or discard */
+    JOINT_HOLD,         /* no accept, at least one quarantine; the others discard */
     JOINT_DISCARD,      /* all discard */
     JOINT_REJECT,       /* all reject */
     JOINT_TEMPFAIL,     /* a tempfail among them: nobody gets anything, the client comes back */
-    JOINT_MIXED_REJECT, /* a reject beside an accept or discard */
+    JOINT_MIXED_REJECT, /* a reject beside anything else */
 };
 /* `count` is at least 1 and all are final. */
 enum joint_verdict decide_jointly(const struct verdict *verdicts, size_t count);

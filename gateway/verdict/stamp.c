@@ -9,8 +9,6 @@
 #include "base/clock.h"
 #include "mail/domain.h"
 
-#define MAX_FIELD_BYTES 2000 /* every part has its own ceiling far below this */
-
 const char *stamp_protocol(const struct facts *facts, bool is_smtputf8)
 {
     bool is_tls = facts->tls_version != NULL;
@@ -152,8 +150,8 @@ static void add_received(struct text *out, const struct stamp *stamp)
 
 /* ---- the message ---- */
 
-/* Only we tag: a tag that came with the message could have been put there to mislead filters. */
-static void cut_foreign_tags(struct message *message)
+/* One that came with the message could have been put there to mislead filters. */
+void stamp_cut_foreign(struct message *message)
 {
     for (size_t i = 0; i < message->header.field_count; i++) {
         const struct header_field *field = &message->header.fields[i];
@@ -163,19 +161,9 @@ static void cut_foreign_tags(struct message *message)
     }
 }
 
-void stamp_message(struct message *message, const struct stamp *stamp)
+void stamp_print(struct text *out, const struct stamp *stamp)
 {
-    struct text field;
-
-    cut_foreign_tags(message);
-    text_init(&field, MAX_FIELD_BYTES);
-    for (size_t i = stamp->tag_count; i > 0; i--) { /* the last put on top comes first */
-        text_reset(&field);
-        text_add_format(&field, "%s: %s\r\n", STAMP_TAG_FIELD, stamp->tags[i - 1]);
-        message_add_on_top(message, text_slice(&field));
-    }
-    text_reset(&field);
-    add_received(&field, stamp);
-    message_add_on_top(message, text_slice(&field));
-    text_clear(&field);
+    add_received(out, stamp);
+    for (size_t i = 0; i < stamp->tag_count; i++)
+        text_add_format(out, "%s: %s\r\n", STAMP_TAG_FIELD, stamp->tags[i]);
 }

@@ -37,11 +37,15 @@ const char *stamp_protocol(const struct facts *facts, bool is_smtputf8);
 /* True when the message has gone round: either of the two ceilings above is reached. */
 bool stamp_is_loop(const struct message *message, const char *hostname);
 
+/* Cuts tag fields that came with the message: only we tag. */
+void stamp_cut_foreign(struct message *message);
 /*
- * Cuts tag fields that came with the message, then puts our tags and, above them, our Received
- * field on top. One recipient is named in "for", more are not (they must not learn of each other).
- * A greeting that is no domain and no address literal is written "unknown". Call it once.
+ * Appends what goes on top: our Received field, and below it our tags. One recipient is named in
+ * "for", more are not (they must not learn of each other). A greeting that is no domain and no
+ * address literal is written "unknown".
  */
-void stamp_message(struct message *message, const struct stamp *stamp);
+void stamp_print(struct text *out, const struct stamp *stamp);
+/* What stamp_print writes at most. */
+#define STAMP_MAX_BYTES 4000
 
 #endif

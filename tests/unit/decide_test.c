@@ -362,7 +362,7 @@ END_TEST
 START_TEST(recipients_with_different_wishes_get_one_result)
 {
     static const struct {
-        const char *verdicts; /* a, r, t, d */
+        const char *verdicts; /* a, r, t, q, d */
         enum joint_verdict want;
     } cases[] = {
         { "a", JOINT_DELIVER },        { "aaa", JOINT_DELIVER },      { "ad", JOINT_DELIVER },
@@ -370,7 +370,10 @@ START_TEST(recipients_with_different_wishes_get_one_result)
         { "r", JOINT_REJECT },         { "rrr", JOINT_REJECT },       { "t", JOINT_TEMPFAIL },
         { "at", JOINT_TEMPFAIL },      { "rt", JOINT_TEMPFAIL },      { "dt", JOINT_TEMPFAIL },
         { "ardt", JOINT_TEMPFAIL },    { "ar", JOINT_MIXED_REJECT },  { "ra", JOINT_MIXED_REJECT },
-        { "dr", JOINT_MIXED_REJECT },  { "adr", JOINT_MIXED_REJECT },
+        { "dr", JOINT_MIXED_REJECT },  { "adr", JOINT_MIXED_REJECT }, { "q", JOINT_HOLD },
+        { "qqq", JOINT_HOLD },         { "qd", JOINT_HOLD },          { "aq", JOINT_DELIVER },
+        { "dqa", JOINT_DELIVER },      { "qr", JOINT_MIXED_REJECT },  { "qt", JOINT_TEMPFAIL },
+        { "aqr", JOINT_MIXED_REJECT }, { "aqrt", JOINT_TEMPFAIL },
     };
 
     for (size_t i = 0; i < COUNT(cases); i++) {
@@ -384,6 +387,7 @@ START_TEST(recipients_with_different_wishes_get_one_result)
             verdicts[j].action = c == 'a'   ? ACTION_ACCEPT
                                  : c == 'r' ? ACTION_REJECT
                                  : c == 't' ? ACTION_TEMPFAIL
+                                 : c == 'q' ? ACTION_QUARANTINE
                                             : ACTION_DISCARD;
         }
         got = decide_jointly(verdicts, count);

@@ -23,7 +23,7 @@
     "    boss@friend.example;\n" \
     "    198.51.100.0/24;\n" \
     "}\n" \
-    "# more\n" \
+    "quarantine { folder /q; }\n" \
     "# lines\n" \
     "\n"
 

@@ -20,6 +20,18 @@ static void make_message(struct message *message, const char *text)
     ck_assert_int_eq(message_end(message), MESSAGE_OK);
 }
 
+/* As a delivery does it. */
+static void stamp_onto(struct message *message, const struct stamp *stamp)
+{
+    struct text fields;
+
+    text_init(&fields, STAMP_MAX_BYTES);
+    stamp_cut_foreign(message);
+    stamp_print(&fields, stamp);
+    message_add_on_top(message, text_slice(&fields));
+    text_clear(&fields);
+}
+
 static void print_outgoing(const struct message *message, struct text *out)
 {
     struct message_position position = { 0 };
@@ -79,7 +91,7 @@ static void expect_stamp(const struct stamp_case *c)
         facts.recipient = &recipient;
     }
     make_message(&message, "Subject: x\r\n\r\nbody\r\n");
-    stamp_message(&message, &stamp);
+    stamp_onto(&message, &stamp);
     print_outgoing(&message, &got);
     text_add_format(&want, "Received: %s;\r\n\t" DATE "\r\nSubject: x\r\n\r\nbody\r\n", c->want);
     unit_expect_text("stamp", &got, text_slice(&want));
@@ -171,7 +183,7 @@ START_TEST(foreign_tags_are_cut_and_ours_put_below_received)
     ck_assert(ip_parse(SLICE("192.0.2.1"), &facts.client.address));
     make_message(&message, "X-Postern-Tag: forged\r\nSubject: x\r\nx-POSTERN-tag : folded\r\n"
                            " more\r\nX-Postern-Tagged: other\r\n\r\nX-Postern-Tag: body\r\n");
-    stamp_message(&message, &stamp);
+    stamp_onto(&message, &stamp);
     print_outgoing(&message, &got);
     unit_expect_text("tags", &got,
                      SLICE("Received: from a.example ([192.0.2.1])\r\n"
