@@ -15,7 +15,7 @@
 #include "base/log.h"
 
 /* record_growth_bytes: all values are cut, the backend's reply and detail among them. */
-#define GROWTH_BYTES 1200
+#define GROWTH_BYTES 1250
 #define GROWTH_BYTES_PER_RECIPIENT 48
 
 /*
@@ -291,8 +291,10 @@ struct field {
 static const struct field fields[] = {
     { { "ts", "base", "when the line was written: RFC 3339, UTC" }, FIELD_TIMESTAMP, AT(wall_us) },
     { { "v", "base", "version of this contract" }, FIELD_VERSION, 0 },
-    { { "event", "base", "transaction, session, rcpt or reply-lost" }, FIELD_EVENT, AT(event) },
-    { { "verdict", "base", "accept, reject, tempfail, discard, abort or unknown" }, FIELD_VERDICT,
+    { { "event", "base", "transaction, session, rcpt, reply-lost or release" }, FIELD_EVENT,
+      AT(event) },
+    { { "verdict", "base",
+        "accept, quarantine, reject, tempfail, discard, abort or unknown" }, FIELD_VERDICT,
       AT(verdict) },
     { { "client", "base", "address and port of the client" }, FIELD_CLIENT, AT(client) },
     { { "sid", "base", "id of the session" }, FIELD_TEXT, AT(session_id) },
@@ -337,6 +339,8 @@ static const struct field fields[] = {
     { { "shadow_phase", "decision", "phase in which it would have" },
       FIELD_TEXT, AT(shadow_phase) },
     { { "tags", "decision", "tags that rules put on the message" }, FIELD_TAGS, 0 },
+    { { "qid", "decision", "id of the mail in the quarantine, held for some recipient or all" },
+      FIELD_TEXT, AT(quarantine_id) },
     { { "reply", "reply", "code of the final reply to the client" }, FIELD_CODE, AT(reply_code) },
     { { "dsn", "reply", "its enhanced status code" }, FIELD_TEXT, AT(reply_enhanced) },
     { { "backend", "backend", "name of the backend block" }, FIELD_TEXT, AT(backend) },
@@ -379,6 +383,7 @@ static const char *event_name(enum record_event event)
     case RECORD_TRANSACTION: return "transaction";
     case RECORD_SESSION: return "session";
     case RECORD_REPLY_LOST: return "reply-lost";
+    case RECORD_RELEASE: return "release";
     }
     return "";
 }
@@ -388,6 +393,7 @@ const char *record_verdict_name(enum record_verdict verdict)
     static const char *const names[] = {
         [RECORD_VERDICT_NONE] = "none",         [RECORD_VERDICT_ACCEPT] = "accept",
         [RECORD_VERDICT_REJECT] = "reject",     [RECORD_VERDICT_TEMPFAIL] = "tempfail",
+        [RECORD_VERDICT_QUARANTINE] = "quarantine",
         [RECORD_VERDICT_DISCARD] = "discard",   [RECORD_VERDICT_ABORT] = "abort",
         [RECORD_VERDICT_UNKNOWN] = "unknown",
     };

@@ -19,12 +19,13 @@
 /* A line is never longer; longer values are cut, further recipients go to event=rcpt lines. */
 #define RECORD_MAX_BYTES 4096
 
-enum record_event { RECORD_TRANSACTION, RECORD_SESSION, RECORD_REPLY_LOST };
+enum record_event { RECORD_TRANSACTION, RECORD_SESSION, RECORD_REPLY_LOST, RECORD_RELEASE };
 enum record_verdict {
     RECORD_VERDICT_NONE,     /* a session without a transaction */
     RECORD_VERDICT_ACCEPT,   /* the backend said 2xx */
     RECORD_VERDICT_REJECT,   /* 5xx: by policy, protocol or backend; reason says which */
     RECORD_VERDICT_TEMPFAIL, /* 4xx, likewise */
+    RECORD_VERDICT_QUARANTINE, /* held, and passed on to nobody */
     RECORD_VERDICT_DISCARD,
     RECORD_VERDICT_ABORT,    /* the client reset or left before its end of data */
     RECORD_VERDICT_UNKNOWN,  /* our dot went out, the backend's answer never came */
@@ -91,6 +92,7 @@ struct record {
     const char *shadow_phase;
     const char *const *tags;
     size_t tag_count;
+    const char *quarantine_id;   /* of the copy that is held, for whichever recipients */
     /* reply to the client */
     int reply_code;
     const char *reply_enhanced;

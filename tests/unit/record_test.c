@@ -493,8 +493,8 @@ END_TEST
 
 START_TEST(verdicts_have_the_words_of_the_log)
 {
-    static const char *const want[] = { "none",    "accept", "reject", "tempfail",
-                                        "discard", "abort",  "unknown" };
+    static const char *const want[] = { "none",       "accept",  "reject", "tempfail",
+                                        "quarantine", "discard", "abort",  "unknown" };
 
     for (size_t i = 0; i < COUNT(want); i++)
         ck_assert_str_eq(record_verdict_name((enum record_verdict)i), want[i]);
