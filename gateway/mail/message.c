@@ -22,6 +22,16 @@ void message_init(struct message *message, const struct message_limits *limits,
     text_init(&message->added, TEXT_MAX_LENGTH);
 }
 
+void message_init_stored(struct message *message, const struct message_limits *limits,
+                         struct spool_budget *budget, int take_fd, uint64_t bytes)
+{
+    message_init(message, limits, budget);
+    message->spool.file = spool_file_new(take_fd);
+    message->spool.length = message->spool.file_length = bytes;
+    header_parser_end(&message->header);
+    message->is_complete = true;
+}
+
 void message_clear(struct message *message)
 {
     const struct message_limits *limits = message->limits;

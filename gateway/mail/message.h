@@ -55,6 +55,12 @@ struct message {
 /* `limits` and `budget` are kept until message_clear. */
 void message_init(struct message *message, const struct message_limits *limits,
                   struct spool_budget *budget);
+/*
+ * A message that was kept as it is to be passed on: `bytes` at the start of `take_fd`. It has no
+ * header fields to look at, and takes no content.
+ */
+void message_init_stored(struct message *message, const struct message_limits *limits,
+                         struct spool_budget *budget, int take_fd, uint64_t bytes);
 void message_clear(struct message *message);
 
 /*

@@ -68,11 +68,17 @@ void copy_init(struct copy *copy)
     envelope_init(&copy->envelope);
 }
 
+static void free_words(char **words, size_t count)
+{
+    for (size_t i = 0; words != NULL && i < count; i++)
+        mem_free(words[i]);
+    mem_free(words);
+}
+
 void copy_clear(struct copy *copy)
 {
-    for (size_t i = 0; copy->reasons != NULL && i < copy->envelope.recipient_count; i++)
-        mem_free(copy->reasons[i]);
-    mem_free(copy->reasons);
+    free_words(copy->reasons, copy->envelope.recipient_count);
+    free_words(copy->notes, copy->envelope.recipient_count);
     for (size_t i = 0; i < COUNT(string_lines); i++)
         mem_free(*string_at(copy, i));
     envelope_clear(&copy->envelope);
@@ -209,6 +215,8 @@ static void print_envelope(struct text *out, const struct copy *copy)
         print_address(out, "recipient", &recipient->address);
         if (copy->reasons != NULL)
             print_string(out, "reason", copy->reasons[i], COPY_WORD_MAX_BYTES);
+        if (copy->notes != NULL)
+            print_string(out, "note", copy->notes[i], COPY_WORD_MAX_BYTES);
         print_notify(out, recipient->notify);
         print_string(out, "orcpt", recipient->orcpt, COPY_WORD_MAX_BYTES);
     }
@@ -227,7 +235,7 @@ size_t copy_max_bytes(size_t recipient_count)
     size_t address = 100 + 4 * ADDRESS_PATH_MAX_BYTES;
     size_t word = 100 + 4 * COPY_WORD_MAX_BYTES;
 
-    return (COUNT(string_lines) + 12) * line + recipient_count * (address + 2 * word + 100);
+    return (COUNT(string_lines) + 12) * line + recipient_count * (address + 3 * word + 100);
 }
 
 /* ---- Reading ---- */
@@ -237,6 +245,7 @@ struct reader {
     size_t line;              /* of it, from 1 */
     struct text value;        /* of the line that was taken last; its strings end where C's do */
     size_t reason_capacity;
+    size_t note_capacity;
     struct text *problem;     /* lent */
 };
 
@@ -428,14 +437,19 @@ static bool read_recipient(struct reader *reader, struct copy *copy)
     struct envelope *envelope = &copy->envelope;
     struct recipient recipient = { .notify = 0 };
     char *reason = NULL;
+    char *note = NULL;
     bool is_good =
         read_address(reader, ADDRESS_FORWARD_PATH, envelope->is_smtputf8, &recipient.address) &&
-        read_string(reader, "reason", &reason) && read_notify(reader, &recipient.notify) &&
+        read_string(reader, "reason", &reason) && read_string(reader, "note", &note) &&
+        read_notify(reader, &recipient.notify) &&
         read_string(reader, "orcpt", &recipient.orcpt);
 
     copy->reasons = mem_grow(copy->reasons, envelope->recipient_count, &reader->reason_capacity,
                              sizeof *copy->reasons);
     copy->reasons[envelope->recipient_count] = reason;
+    copy->notes = mem_grow(copy->notes, envelope->recipient_count, &reader->note_capacity,
+                           sizeof *copy->notes);
+    copy->notes[envelope->recipient_count] = note;
     envelope_add_recipient(envelope, &recipient);
     recipient_clear(&recipient);
     return is_good;

@@ -42,6 +42,7 @@ struct copy {
     char *backend;               /* name of the block; never NULL in a whole one */
     /* For people. NULL where there was none. */
     char **reasons;              /* owned; reason id for each recipient, as many as there are */
+    char **notes;                /* likewise: what the rule says to the owner */
     char *listener;
     char *tls_version;
     char *domain;                /* of the policy in force */

@@ -10,15 +10,24 @@ libquarantine_a_SOURCES = \
 	gateway/quarantine/database.c gateway/quarantine/database.h \
 	gateway/quarantine/index.c gateway/quarantine/index.h gateway/quarantine/index_internal.h \
 	gateway/quarantine/index_query.c gateway/quarantine/index_tables.c \
-	gateway/quarantine/listing.c gateway/quarantine/listing.h
+	gateway/quarantine/listing.c gateway/quarantine/listing.h \
+	gateway/quarantine/exchange.c gateway/quarantine/exchange.h \
+	gateway/quarantine/keeper_link.c gateway/quarantine/keeper_link.h \
+	gateway/quarantine/keeper.c gateway/quarantine/keeper.h gateway/quarantine/keeper_internal.h \
+	gateway/quarantine/storing.c \
+	gateway/quarantine/upkeep.c \
+	gateway/quarantine/attempts.c \
+	gateway/quarantine/desk.c \
+	gateway/quarantine/request.c gateway/quarantine/request.h
 libquarantine_a_CPPFLAGS = $(AM_CPPFLAGS) $(SQLITE_CFLAGS)
-QUARANTINE_LIBS = libquarantine.a $(SQLITE_LIBS) $(MAIL_LIBS)
+QUARANTINE_LIBS = libquarantine.a $(SQLITE_LIBS) $(DELIVERY_LIBS)
 
 dist_man_MANS += gateway/quarantine/postern-quarantine.7
 
 UNIT_TESTS += unit-quarantine-copy unit-quarantine-store unit-quarantine-audit \
 	unit-quarantine-state unit-quarantine-index unit-quarantine-query \
-	unit-quarantine-database unit-quarantine-listing unit-quarantine-sync
+	unit-quarantine-database unit-quarantine-listing unit-quarantine-sync \
+	unit-quarantine-exchange unit-quarantine-keeper
 QUARANTINE_UNIT = tests/unit/quarantine_unit.h tests/unit/unit.h
 unit_quarantine_copy_SOURCES = tests/unit/quarantine_copy_test.c $(QUARANTINE_UNIT)
 unit_quarantine_copy_LDADD = $(QUARANTINE_LIBS) $(CHECK_LIBS)
@@ -50,3 +59,12 @@ fuzz_quarantine_file_SOURCES = tests/fuzz/quarantine_file_fuzz.c $(FUZZ_MAIN)
 fuzz_quarantine_file_LDADD = $(QUARANTINE_LIBS) $(FUZZ_LIBS)
 fuzz_audit_SOURCES = tests/fuzz/audit_fuzz.c $(FUZZ_MAIN)
 fuzz_audit_LDADD = $(QUARANTINE_LIBS) $(FUZZ_LIBS)
+unit_quarantine_exchange_SOURCES = tests/unit/quarantine_exchange_test.c tests/unit/unit.h
+unit_quarantine_exchange_LDADD = $(QUARANTINE_LIBS) $(CHECK_LIBS)
+unit_quarantine_keeper_SOURCES = tests/unit/quarantine_keeper_test.c tests/unit/net_unit.h \
+	$(QUARANTINE_UNIT)
+unit_quarantine_keeper_LDADD = $(QUARANTINE_LIBS) $(CHECK_LIBS)
+
+FUZZ_TARGETS += fuzz-exchange
+fuzz_exchange_SOURCES = tests/fuzz/exchange_fuzz.c $(FUZZ_MAIN)
+fuzz_exchange_LDADD = $(QUARANTINE_LIBS) $(FUZZ_LIBS)

@@ -70,8 +70,10 @@ static void expect_same(const struct copy *got, const struct copy *want)
     expect_string("helo", got->helo, want->helo);
     ck_assert_int_eq(got->is_extended, want->is_extended);
     expect_string("backend", got->backend, want->backend);
-    for (size_t i = 0; i < want->envelope.recipient_count; i++)
+    for (size_t i = 0; i < want->envelope.recipient_count; i++) {
         expect_string("reason", got->reasons[i], want->reasons[i]);
+        expect_string("note", got->notes[i], want->notes[i]);
+    }
     expect_string("listener", got->listener, want->listener);
     expect_string("tls", got->tls_version, want->tls_version);
     expect_string("domain", got->domain, want->domain);
@@ -132,6 +134,7 @@ START_TEST(the_text_of_a_copy_is_this)
               "envid QQ+3D314\n"
               "recipient <j\\xc3\\xb6rg@xn--bcher-kva.example>\n"
               "reason rule.strict.spf-fail\n"
+              "note not an allowed sender\n"
               "notify success,failure,delay\n"
               "orcpt utf-8;j\\\\x{F6}rg@example.org\n"
               "recipient <PostMaster>\n"
@@ -299,7 +302,7 @@ START_TEST(a_text_cut_anywhere_is_not_read_as_another_one)
         ck_assert_msg(cut.data[length - 1] == '\n', "cut at %zu", length);
         whole_recipients++;
     }
-    ck_assert_uint_eq(whole_recipients, 7);
+    ck_assert_uint_eq(whole_recipients, 8);
 }
 END_TEST
 

@@ -48,6 +48,8 @@ static inline void unit_add_recipient(struct copy *copy, const char *path, const
     recipient_clear(&recipient);
     copy->reasons = mem_resize(copy->reasons, count + 1, sizeof *copy->reasons);
     copy->reasons[count] = unit_string(reason);
+    copy->notes = mem_resize(copy->notes, count + 1, sizeof *copy->notes);
+    copy->notes[count] = NULL;
 }
 
 /* A copy with an id of the number, a sender and a backend; no recipient yet. */
@@ -87,6 +89,7 @@ static inline void unit_make_full_copy(struct copy *copy)
     unit_add_recipient(copy, "<j\xc3\xb6rg@b\xc3\xbc" "cher.example>", "rule.strict.spf-fail",
                        DSN_NOTIFY_SUCCESS | DSN_NOTIFY_FAILURE | DSN_NOTIFY_DELAY,
                        "utf-8;j\\x{F6}rg@example.org");
+    copy->notes[0] = unit_string("not an allowed sender");
     unit_add_recipient(copy, "<PostMaster>", NULL, DSN_NOTIFY_NEVER, NULL);
     unit_add_recipient(copy, "<a@[IPv6:2001:db8::7]>", "mixed.reject", 0, NULL);
 }

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The keeper and its workers; see keeper.h. It may wait for the disk, so all it
+ * does is done at once, one thing after the other.
+ */
+#include "quarantine/keeper.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/number.h"
+#include "quarantine/keeper_internal.h"
+
+#define MAX_MESSAGES_PER_TURN 64
+/* When a channel ends, the process that had it is about to be gone. */
+#define SOON_MS 50
+
+static void on_channel(void *owner);
+
+/* ---- Workers come and go. */
+
+bool keeper_say(const struct keeper_worker *worker, enum exchange_type type, const void *body,
+                size_t length, const int *fds, size_t fd_count)
+{
+    enum packet_result result =
+        exchange_send(worker->channel, type, body, length, SLICE_EMPTY, fds, fd_count);
+
+    /* Who does not read its answers is stuck, or plays a game; it says all again if it lives. */
+    if (result == PACKET_NOTHING)
+        log_error("keeper-unheard", "a worker does not read what the keeper answers");
+    return result == PACKET_DONE;
+}
+
+static void worker_free(struct keeper_worker *worker)
+{
+    struct keeper *keeper = worker->keeper;
+
+    list_remove(&worker->entry);
+    if (keeper->last_worker == worker)
+        keeper->last_worker = NULL;
+    loop_watch_free(&worker->watch);
+    close(worker->channel);
+    mem_free(worker);
+}
+
+/* Its copies in the group that gathers are stored all the same, and swept if it is dead. */
+static void on_worker_gone(struct keeper_worker *worker)
+{
+    struct keeper *keeper = worker->keeper;
+
+    keeper_write_group(keeper);
+    attempts_on_worker_gone(keeper, worker);
+    worker_free(worker);
+    loop_timer_start(&keeper->sweep_timer, SOON_MS);
+    if (keeper->is_leaving && list_is_empty(&keeper->workers))
+        loop_stop(keeper->loop);
+}
+
+void keeper_add_worker(struct keeper *keeper, int take_channel)
+{
+    struct keeper_worker *worker = mem_new(sizeof *worker);
+    int life_fd = keeper_make_life(keeper, &worker->owner);
+
+    worker->keeper = keeper;
+    worker->channel = take_channel;
+    fcntl(take_channel, F_SETFL, O_NONBLOCK);
+    worker->watch = loop_watch_new(keeper->loop, take_channel, false, on_channel, worker);
+    list_add_last(&keeper->workers, &worker->entry);
+    if (life_fd < 0 || !keeper_say(worker, EXCHANGE_WELCOME, NULL, 0, &life_fd, 1))
+        log_error("quarantine-failed", "a worker cannot be served: %s", strerror(errno));
+    if (life_fd >= 0)
+        close(life_fd);
+}
+
+/* ---- Committing and erasing. */
+
+struct owned {
+    const struct exchange_claim *claim;
+    bool is_found;
+    bool is_theirs;
+    bool is_released; /* an owner has been at it: it is no copy to erase any more */
+    uint64_t file_bytes;
+};
+
+static bool look_at_owned(void *owner, const struct index_mail *mail)
+{
+    struct owned *owned = owner;
+
+    owned->is_found = true;
+    owned->file_bytes = mail->file_bytes;
+    owned->is_theirs = strcmp(mail->claim, owned->claim->claim) == 0;
+    for (size_t i = 0; i < mail->recipient_count; i++) {
+        enum copy_state state = mail->recipients[i].state;
+
+        owned->is_released = owned->is_released || mail->recipients[i].attempt != 0 ||
+                             (state != COPY_PENDING && state != COPY_HELD &&
+                              state != COPY_UNCERTAIN);
+    }
+    return false;
+}
+
+/* An id that is not there was ended before, to a keeper whose answer got lost. */
+static void on_end(struct keeper_worker *worker, const struct exchange_claim *claim,
+                   enum audit_event event)
+{
+    struct keeper *keeper = worker->keeper;
+    struct index_filter filter = { .id = claim->id, .states = KEEPER_OPEN_STATES };
+    struct owned owned = { .claim = claim };
+
+    keeper_write_group(keeper);
+    index_each(keeper->index, &filter, look_at_owned, &owned);
+    if (owned.is_found && !owned.is_theirs) {
+        log_error("keeper-misled", "a worker wants to end %s, which is not its own", claim->id);
+    } else if (owned.is_found && (event == AUDIT_COMMIT || !owned.is_released)) {
+        keeper_note_all(keeper, event, claim->id);
+        if (event == AUDIT_ERASE)
+            keeper_remove_file(keeper, claim->id, owned.file_bytes);
+    }
+    (void)keeper_say(worker, EXCHANGE_ENDED, claim, sizeof *claim, NULL, 0);
+}
+
+/* ---- A worker's messages. */
+
+/* False when it says what no worker says. */
+static bool on_message(struct keeper_worker *worker, struct exchange *message)
+{
+    enum exchange_type type = exchange_type(message);
+    bool has_claim = type == EXCHANGE_STORE || type == EXCHANGE_COMMIT || type == EXCHANGE_ERASE;
+
+    if (has_claim && !exchange_claim_is_valid(&message->body.claim))
+        return false;
+    switch (type) {
+    case EXCHANGE_STORE: keeper_on_store(worker, message); return true;
+    case EXCHANGE_COMMIT: on_end(worker, &message->body.claim, AUDIT_COMMIT); return true;
+    case EXCHANGE_ERASE: on_end(worker, &message->body.claim, AUDIT_ERASE); return true;
+    case EXCHANGE_OUTCOME: attempts_on_outcome(worker->keeper, worker, message); return true;
+    case EXCHANGE_RELEASED:
+        attempts_on_released(worker->keeper, worker, message->body.attempt.attempt);
+        return true;
+    case EXCHANGE_LEAVING: worker->is_leaving = true; return true;
+    case EXCHANGE_WELCOME:
+    case EXCHANGE_STORED:
+    case EXCHANGE_ENDED:
+    case EXCHANGE_RELEASE:
+    case EXCHANGE_TYPE_COUNT: return false;
+    }
+    return false;
+}
+
+static void on_channel(void *owner)
+{
+    struct keeper_worker *worker = owner;
+    enum packet_result result = PACKET_DONE;
+
+    for (int i = 0; i < MAX_MESSAGES_PER_TURN && result == PACKET_DONE; i++) {
+        struct exchange message;
+
+        result = exchange_receive(worker->channel, &message);
+        if (result == PACKET_DONE && !on_message(worker, &message))
+            result = PACKET_BROKEN;
+        packet_clear(&message.packet);
+    }
+    if (result == PACKET_BROKEN)
+        log_error("keeper-misled", "a worker says what no worker says, and is not heard any more");
+    if (result == PACKET_GONE || result == PACKET_BROKEN)
+        on_worker_gone(worker);
+}
+
+/* ---- Life. */
+
+static bool open_all(struct keeper *keeper, int take_folder_fd, struct text *problem)
+{
+    keeper->store = store_open(take_folder_fd, problem);
+    if (keeper->store == NULL)
+        return false;
+    keeper->audit = audit_open(store_folder_fd(keeper->store), problem);
+    if (keeper->audit == NULL)
+        return false;
+    keeper->index = index_open(keeper->store, keeper->audit, problem);
+    if (keeper->index == NULL)
+        return false;
+    keeper->desk = desk_new(keeper, problem);
+    return keeper->desk != NULL;
+}
+
+struct keeper *keeper_new(struct loop *loop, int take_folder_fd,
+                          const struct keeper_settings *settings, struct text *problem)
+{
+    struct keeper *keeper = mem_new(sizeof *keeper);
+
+    keeper->loop = loop;
+    keeper->settings = *settings;
+    list_init(&keeper->workers);
+    list_init(&keeper->attempts);
+    list_init(&keeper->waiters);
+    keeper->items = mem_new_array(KEEPER_GROUP_COUNT, sizeof *keeper->items);
+    loop_task_init(&keeper->group_task, keeper_write_group, keeper);
+    loop_timer_init(&keeper->sweep_timer, loop, keeper_on_sweep, keeper);
+    if (!open_all(keeper, take_folder_fd, problem)) {
+        keeper_free(&keeper);
+        return NULL;
+    }
+    keeper_mend(keeper);
+    keeper->file_bytes = index_get_totals(keeper->index).file_bytes;
+    loop_timer_start(&keeper->sweep_timer, SOON_MS);
+    return keeper;
+}
+
+void keeper_free(struct keeper **handle)
+{
+    struct keeper *keeper = *handle;
+
+    if (keeper == NULL)
+        return;
+    desk_free(&keeper->desk);
+    attempts_clear(keeper);
+    while (!list_is_empty(&keeper->workers))
+        worker_free(LIST_OWNER(keeper->workers.next, struct keeper_worker, entry));
+    keeper_forget_group(keeper);
+    loop_task_cancel(&keeper->group_task);
+    loop_timer_cancel(&keeper->sweep_timer);
+    index_close(&keeper->index);
+    audit_close(&keeper->audit);
+    store_close(&keeper->store);
+    mem_free(keeper->items);
+    mem_free(keeper);
+    *handle = NULL;
+}
+
+void keeper_set_settings(struct keeper *keeper, const struct keeper_settings *settings)
+{
+    keeper->settings = *settings;
+}
+
+void keeper_leave(struct keeper *keeper)
+{
+    keeper->is_leaving = true;
+    desk_free(&keeper->desk);
+}
+
+bool keeper_is_alone(const struct keeper *keeper)
+{
+    return list_is_empty(&keeper->workers);
+}

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * How the keeper stores copies: those that have come while the last ones went to
+ * the disk make the next group. Files first, then the disk, then the index, and
+ * only then the answers.
+ */
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "quarantine/keeper_internal.h"
+
+#define SENTENCE_BYTES 500
+
+static void item_clear(struct keeper_item *item)
+{
+    close(item->sheet_fd);
+    close(item->content_fd);
+    copy_clear(&item->copy);
+}
+
+void keeper_on_store(struct keeper_worker *worker, struct exchange *message)
+{
+    struct keeper *keeper = worker->keeper;
+    struct keeper_item *item = &keeper->items[keeper->item_count++];
+
+    *item = (struct keeper_item){
+        .worker = worker,
+        .claim = message->body.claim,
+        .sheet_fd = packet_take_fd(&message->packet, 0),
+        .content_fd = packet_take_fd(&message->packet, 1),
+        .result = STORE_BROKEN,
+    };
+    copy_init(&item->copy);
+    if (keeper->item_count == KEEPER_GROUP_COUNT)
+        keeper_write_group(keeper);
+    else
+        loop_defer(keeper->loop, &keeper->group_task);
+}
+
+static uint64_t count_content(const struct exchange_sheet *sheet)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = 0; i < sheet->piece_count; i++) {
+        if (sheet->pieces[i].length > UINT64_MAX / 2 - bytes)
+            return UINT64_MAX / 2;
+        bytes += sheet->pieces[i].length;
+    }
+    return bytes;
+}
+
+/* One that was stored before, for a worker that has not heard the answer. */
+static enum store_result recognise(struct keeper *keeper, const struct keeper_item *item,
+                                   struct text *problem)
+{
+    struct store_file file;
+    enum store_result result = store_read(keeper->store, item->claim.id, false, &file, problem);
+
+    if (result != STORE_DONE)
+        return result;
+    if (strcmp(file.copy.claim, item->claim.claim) != 0) {
+        text_add_format(problem, "there is another mail of the id %s", item->claim.id);
+        result = STORE_FAILED;
+    }
+    store_file_clear(&file);
+    if (result == STORE_DONE)
+        result = store_sync_folder(keeper->store, problem);
+    return result;
+}
+
+static enum store_result write_item(struct keeper *keeper, struct keeper_item *item,
+                                    struct text *problem)
+{
+    struct exchange_sheet sheet;
+    enum store_result result = STORE_BROKEN;
+
+    if (!exchange_read_sheet(item->sheet_fd, &sheet)) {
+        text_add_string(problem, "a worker hands over a copy that cannot be read");
+    } else if (copy_parse(&item->copy, sheet.copy, problem)) {
+        uint64_t bytes = count_content(&sheet);
+
+        item->copy.owner = item->worker->owner;
+        if (strcmp(item->copy.id, item->claim.id) != 0 ||
+            strcmp(item->copy.claim, item->claim.claim) != 0)
+            text_add_string(problem, "a worker hands over another copy than it says");
+        else if (bytes > keeper->settings.max_bytes ||
+                 keeper->file_bytes > keeper->settings.max_bytes - bytes)
+            result = STORE_FULL;
+        else
+            result = store_write(keeper->store, &item->copy, item->content_fd, sheet.pieces,
+                                 sheet.piece_count, &item->draft, problem);
+    }
+    exchange_sheet_clear(&sheet);
+    if (result == STORE_EXISTS)
+        return recognise(keeper, item, problem);
+    if (result != STORE_DONE)
+        return result;
+    item->file_bytes = store_draft_bytes(item->draft);
+    keeper->file_bytes += item->file_bytes;
+    return result;
+}
+
+/* A full disk is told of once, until there is room again: every client would make a line. */
+static void report_item(struct keeper *keeper, const struct keeper_item *item,
+                        struct text *problem)
+{
+    if (item->result == STORE_FULL && !keeper->was_full)
+        log_error("quarantine-full",
+                  "a mail that should be held is put off: there is no room, with %llu bytes held "
+                  "of max-size %llu%s%s",
+                  (unsigned long long)keeper->file_bytes,
+                  (unsigned long long)keeper->settings.max_bytes,
+                  problem->length > 0 ? ": " : "", text_string(problem));
+    else if (item->result != STORE_DONE && item->result != STORE_FULL)
+        log_error("quarantine-failed", "%s is not stored: %s", item->claim.id,
+                  text_string(problem));
+    keeper->was_full = item->result == STORE_FULL;
+    text_reset(problem);
+}
+
+static void sync_group(struct keeper *keeper, struct text *problem)
+{
+    struct store_draft *drafts[KEEPER_GROUP_COUNT];
+    enum store_result results[KEEPER_GROUP_COUNT];
+    size_t places[KEEPER_GROUP_COUNT];
+    size_t count = 0;
+
+    for (size_t i = 0; i < keeper->item_count; i++)
+        if (keeper->items[i].draft != NULL) {
+            places[count] = i;
+            drafts[count++] = keeper->items[i].draft;
+        }
+    if (count == 0)
+        return;
+    store_sync(keeper->store, drafts, count, results, problem);
+    for (size_t i = 0; i < count; i++) {
+        struct keeper_item *item = &keeper->items[places[i]];
+
+        item->result = results[i] == STORE_EXISTS ? recognise(keeper, item, problem) : results[i];
+        if (results[i] != STORE_DONE) {
+            keeper->file_bytes -= item->file_bytes;
+            report_item(keeper, item, problem);
+        }
+    }
+}
+
+static void note_group(struct keeper *keeper)
+{
+    struct audit_entry entries[KEEPER_GROUP_COUNT];
+    size_t count = 0;
+
+    for (size_t i = 0; i < keeper->item_count; i++) {
+        struct keeper_item *item = &keeper->items[i];
+
+        if (item->result != STORE_DONE || item->draft == NULL)
+            continue;
+        index_add(keeper->index, &item->copy, item->file_bytes);
+        entries[count] = (struct audit_entry){ .wall_us = clock_wall_us(), .event = AUDIT_HOLD,
+                                               .recipient = AUDIT_ALL_RECIPIENTS };
+        memcpy(entries[count].id, item->claim.id, sizeof entries[count].id);
+        count++;
+    }
+    if (count > 0)
+        keeper_note(keeper, entries, count, false);
+}
+
+/* The worker may be gone; then its copies are in the group, and it is not. */
+static void answer_item(const struct keeper_item *item)
+{
+    struct exchange_stored stored = { .result = (uint32_t)item->result };
+
+    memcpy(stored.id, item->claim.id, sizeof stored.id);
+    (void)keeper_say(item->worker, EXCHANGE_STORED, &stored, sizeof stored, NULL, 0);
+}
+
+void keeper_write_group(void *owner)
+{
+    struct keeper *keeper = owner;
+    struct text problem;
+
+    text_init(&problem, SENTENCE_BYTES);
+    loop_task_cancel(&keeper->group_task);
+    for (size_t i = 0; i < keeper->item_count; i++) {
+        struct keeper_item *item = &keeper->items[i];
+
+        item->result = write_item(keeper, item, &problem);
+        report_item(keeper, item, &problem);
+    }
+    sync_group(keeper, &problem);
+    note_group(keeper);
+    for (size_t i = 0; i < keeper->item_count; i++) {
+        answer_item(&keeper->items[i]);
+        item_clear(&keeper->items[i]);
+    }
+    keeper->item_count = 0;
+    text_clear(&problem);
+}
+
+void keeper_forget_group(struct keeper *keeper)
+{
+    for (size_t i = 0; i < keeper->item_count; i++)
+        item_clear(&keeper->items[i]);
+    keeper->item_count = 0;
+}
