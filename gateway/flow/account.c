@@ -152,6 +152,11 @@ void account_set_message(struct account *account, const struct message *message,
         record->header_from = keep(&account->header_from, slice_from(from->mailboxes[0].address));
 }
 
+void account_set_quarantine(struct account *account, const char *kept_id)
+{
+    account->record.quarantine_id = kept_id;
+}
+
 void account_set_end(struct account *account, enum record_verdict verdict,
                      const struct reply *reply)
 {
@@ -212,6 +217,7 @@ static void count(const struct account *account)
         [RECORD_VERDICT_ACCEPT] = COUNTER_ACCEPTED,
         [RECORD_VERDICT_REJECT] = COUNTER_REJECTED,
         [RECORD_VERDICT_TEMPFAIL] = COUNTER_TEMPFAILED,
+        [RECORD_VERDICT_QUARANTINE] = COUNTER_HELD,
         [RECORD_VERDICT_DISCARD] = COUNTER_DISCARDED,
         [RECORD_VERDICT_ABORT] = COUNTER_ABORTED,
         [RECORD_VERDICT_UNKNOWN] = COUNTER_UNKNOWN,

@@ -49,6 +49,8 @@ void account_on_backend(struct account *account, const struct forward_answer *an
 void account_set_message(struct account *account, const struct message *message,
                          const struct mailbox_list *from, uint64_t dot_ms);
 void account_set_verdict(struct account *account, const struct verdict *verdict);
+/* The copy that is held; NULL: there is none, or none any more. */
+void account_set_quarantine(struct account *account, const char *kept_id);
 void account_set_end(struct account *account, enum record_verdict verdict,
                      const struct reply *reply);
 /* Before a line is reserved or written, once for each RCPT; `kept_address` until it is written. */

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "flow/connection.h"
+#include "flow/release.h"
 #include "flow/shared.h"
 #include "net/stream.h"
 #include "smtp/server_replies.h"
@@ -15,6 +16,7 @@
 
 struct gate {
     struct shared *shared;             /* owned */
+    struct releases *releases;         /* owned; NULL without a quarantine */
     struct list_link connections;
     size_t connection_count;
     size_t *counts;                    /* by listener */
@@ -25,6 +27,7 @@ struct gate {
     void *backends_owner;
     /* Draining. */
     bool is_draining;
+    bool is_out_of_time;               /* what is left is not waited for */
     struct loop_timer spare_timer;
     struct loop_timer drain_timer;
     struct loop_task drained_task;     /* `on_drained` comes from the loop, not from gate_drain */
@@ -36,6 +39,7 @@ static void on_spare_timeout(void *owner);
 static void on_drain_timeout(void *owner);
 static void report_drained(void *owner);
 static void report_backends(void *owner);
+static void end_drain_when_empty(void *owner);
 
 struct gate *gate_new(const struct gate_settings *settings)
 {
@@ -49,6 +53,8 @@ struct gate *gate_new(const struct gate_settings *settings)
     loop_timer_init(&gate->spare_timer, settings->loop, on_spare_timeout, gate);
     loop_timer_init(&gate->drain_timer, settings->loop, on_drain_timeout, gate);
     loop_task_init(&gate->drained_task, report_drained, gate);
+    if (settings->keeper != NULL)
+        gate->releases = releases_new(gate->shared, end_drain_when_empty, gate);
     return gate;
 }
 
@@ -121,6 +127,7 @@ void gate_free(struct gate **handle)
     loop_timer_cancel(&gate->spare_timer);
     loop_timer_cancel(&gate->drain_timer);
     loop_task_cancel(&gate->drained_task);
+    releases_free(&gate->releases);
     shared_free(&gate->shared);
     mem_free(gate->counts);
     mem_free(gate);
@@ -148,9 +155,14 @@ static void report_drained(void *owner)
     done(gate->drain_owner);
 }
 
-static void end_drain_when_empty(struct gate *gate)
+/* The keeper's word on copies is waited for too, and releases are carried out. */
+static void end_drain_when_empty(void *owner)
 {
-    if (gate->connection_count == 0 && gate->on_drained != NULL)
+    struct gate *gate = owner;
+    const struct keeper_link *keeper = gate->shared->settings.keeper;
+    bool is_idle = keeper == NULL || gate->is_out_of_time || keeper_link_is_idle(keeper);
+
+    if (gate->connection_count == 0 && is_idle && gate->on_drained != NULL)
         loop_defer(gate->shared->settings.loop, &gate->drained_task);
 }
 
@@ -250,7 +262,11 @@ static void on_spare_timeout(void *owner)
 
 static void on_drain_timeout(void *owner)
 {
-    shut_down_all(owner, CONNECTION_SHUTDOWN_NOW);
+    struct gate *gate = owner;
+
+    gate->is_out_of_time = true;
+    shut_down_all(gate, CONNECTION_SHUTDOWN_NOW);
+    end_drain_when_empty(gate);
 }
 
 void gate_drain(struct gate *gate, uint64_t max_ms, uint64_t spare_ms, void (*done)(void *owner),
@@ -262,6 +278,8 @@ void gate_drain(struct gate *gate, uint64_t max_ms, uint64_t spare_ms, void (*do
     gate->drain_owner = owner;
     for (size_t i = 0; i < gate->shared->settings.config->backend_count; i++)
         backend_drain(gate->shared->backends[i]);
+    if (gate->shared->settings.keeper != NULL)
+        keeper_link_leave(gate->shared->settings.keeper);
     loop_timer_start(&gate->drain_timer, max_ms);
     loop_timer_cancel(&gate->spare_timer);
     if (spare_ms > 0)

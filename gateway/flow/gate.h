@@ -17,6 +17,7 @@
 #include "net/spill.h"
 #include "net/tls.h"
 #include "policy/policy_book.h"
+#include "quarantine/keeper_link.h"
 #include "record/counters.h"
 #include "record/log_ring.h"
 #include "record/record.h"
@@ -31,6 +32,7 @@ struct gate_settings {
     struct tls_server *const *tls_servers;  /* by index of config->listeners; NULL: no TLS */
     struct tls_client *const *tls_clients;  /* by index of config->backends; likewise */
     struct spill *spill;
+    struct keeper_link *keeper;             /* NULL: there is no quarantine */
     struct log_ring_writer *log;
     struct counters *counters;              /* the worker's block */
     struct record_style style;

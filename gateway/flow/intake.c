@@ -68,7 +68,10 @@ static void spill_if_wanted(struct intake *intake)
 {
     const struct gate_settings *settings = &intake->shared->settings;
 
-    if (intake->job != NULL || spool_memory_bytes(&intake->message.spool) < find_spill_from(intake))
+    uint64_t in_memory = spool_memory_bytes(&intake->message.spool);
+    uint64_t wanted = intake->is_to_disk ? 1 : find_spill_from(intake);
+
+    if (intake->job != NULL || in_memory < wanted)
         return;
     intake->job = spill_write_start(settings->spill, &intake->message.spool, on_spilled, intake);
     loop_timer_start(&intake->timer, settings->config->spool_timeout_ms);
@@ -127,4 +130,11 @@ void intake_end(struct intake *intake)
 {
     if (intake->problem == REPLY_OK)
         intake->problem = outcome_reply_to_problem(message_end(&intake->message));
+}
+
+void intake_to_disk(struct intake *intake)
+{
+    intake->is_to_disk = true;
+    if (intake->problem == REPLY_OK)
+        spill_if_wanted(intake);
 }

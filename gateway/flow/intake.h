@@ -23,6 +23,7 @@ struct intake {
     /* State. */
     struct message_limits limits;
     bool is_open;                /* `message` is initialised */
+    bool is_to_disk;             /* all of it is wanted there */
     enum server_reply problem;   /* why it cannot be kept; REPLY_OK while it can */
     struct message message;
     /* In flight. */
@@ -44,6 +45,8 @@ bool intake_take(struct intake *intake, struct slice content);
 bool intake_wants_pause(const struct intake *intake);
 /* All has come. Its message may be used once the disk is done with it. */
 void intake_end(struct intake *intake);
+/* After that: all of its content goes to the disk, however little; settled when it is there. */
+void intake_to_disk(struct intake *intake);
 /* The disk is done. */
 bool intake_is_settled(const struct intake *intake);
 

@@ -6,6 +6,9 @@ libflow_a_SOURCES = \
 	gateway/flow/connection.c gateway/flow/connection.h \
 	gateway/flow/session.c gateway/flow/session.h \
 	gateway/flow/transaction.c gateway/flow/transaction.h \
+	gateway/flow/transaction_end.c gateway/flow/transaction_internal.h \
+	gateway/flow/holding.c gateway/flow/holding.h \
+	gateway/flow/release.c gateway/flow/release.h \
 	gateway/flow/recipients.c gateway/flow/recipients.h \
 	gateway/flow/intake.c gateway/flow/intake.h \
 	gateway/flow/outcome.c gateway/flow/outcome.h \
@@ -13,4 +16,4 @@ libflow_a_SOURCES = \
 	gateway/flow/account.c gateway/flow/account.h \
 	gateway/flow/route.c gateway/flow/route.h \
 	gateway/flow/shared.c gateway/flow/shared.h
-FLOW_LIBS = libflow.a $(DELIVERY_LIBS)
+FLOW_LIBS = libflow.a $(QUARANTINE_LIBS)

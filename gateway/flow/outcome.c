@@ -23,6 +23,17 @@ enum server_reply outcome_reply_to_backend(const struct forward_answer *answer,
     return REPLY_INTERNAL;
 }
 
+enum server_reply outcome_reply_to_hold(enum hold_result result)
+{
+    switch (result) {
+    case HOLD_STORED: return REPLY_OK;
+    case HOLD_FULL: return REPLY_QUARANTINE_FULL;
+    case HOLD_BUSY: return REPLY_QUARANTINE_BUSY;
+    case HOLD_FAILED: return REPLY_QUARANTINE_FAILED;
+    }
+    return REPLY_INTERNAL;
+}
+
 enum server_reply outcome_reply_to_problem(enum message_problem problem)
 {
     switch (problem) {

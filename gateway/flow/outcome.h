@@ -10,12 +10,15 @@
 #include "mail/message.h"
 #include "mail/reply.h"
 #include "net/spill.h"
+#include "quarantine/keeper_link.h"
 #include "record/record.h"
 #include "smtp/server_replies.h"
 
 /* The backend's word, or its silence; `success` where it said 2xx. */
 enum server_reply outcome_reply_to_backend(const struct forward_answer *answer,
                                            enum server_reply success);
+/* Why a mail cannot be held; REPLY_OK when it is. */
+enum server_reply outcome_reply_to_hold(enum hold_result result);
 /* Why the content cannot be taken; REPLY_OK when it can. */
 enum server_reply outcome_reply_to_problem(enum message_problem problem);
 /* What the disk had to say; REPLY_OK when it is done. */

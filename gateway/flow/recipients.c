@@ -2,6 +2,8 @@
 /* The recipients of one transaction; see recipients.h. */
 #include "flow/recipients.h"
 
+#include <string.h>
+
 #include "base/memory.h"
 #include "smtp/server_replies.h"
 
@@ -56,10 +58,12 @@ static const struct attempt *find_first_accepted(const struct recipients *recipi
     return NULL;
 }
 
-static bool has_recipient_rules(const struct effective_policy *policy)
+/* Any rule on the recipient; with `only_tags`, one that marks the message. */
+static bool has_recipient_rules(const struct effective_policy *policy, bool only_tags)
 {
     for (size_t i = 0; i < policy->rule_count; i++)
-        if (policy->rules[i].has_recipient_term)
+        if (policy->rules[i].has_recipient_term &&
+            (!only_tags || policy->rules[i].action == ACTION_TAG))
             return true;
     return false;
 }
@@ -73,29 +77,49 @@ static bool may_part_later(const struct attempt *a, const struct attempt *b)
     if (a->verdict.is_final || b->verdict.is_final)
         return !(a->verdict.is_final && b->verdict.is_final);
     return a->verdict.pending_rule != b->verdict.pending_rule ||
-           has_recipient_rules(a->route.policy);
+           has_recipient_rules(a->route.policy, false);
 }
 
 /*
- * One transaction has one backend, and one policy (DESIGN section 8). Where the
- * content may still part two recipients, the later one is asked to come back,
- * unless the client speaks PRDR and can be told of each at the end.
+ * Different wishes can be met in one transaction: each recipient is told of its own (PRDR), or
+ * what cannot be refused alone is held.
+ */
+static bool can_part(const struct party *party)
+{
+    return party->is_prdr || party->shared->settings.keeper != NULL;
+}
+
+static bool may_mix_policies(const struct party *party)
+{
+    const struct config *config = party->shared->settings.config;
+
+    return config->listeners[party->listener_index].mixed == MIXED_HOLD;
+}
+
+/*
+ * One transaction has one backend, and one policy unless `mixed hold` says otherwise (DESIGN
+ * section 8). A recipient that the others' message would not be right for is asked to come back.
  */
 static enum server_reply check_company(const struct recipients *recipients,
-                                       const struct attempt *attempt, bool is_prdr)
+                                       const struct attempt *attempt, const struct party *party)
 {
     const struct attempt *first = find_first_accepted(recipients);
+    bool is_same_policy;
 
     if (first == NULL)
         return REPLY_RECIPIENT_OK;
+    is_same_policy = first->route.policy == attempt->route.policy;
     if (first->route.backend != attempt->route.backend)
         return REPLY_SPLIT_BACKEND;
-    if (first->route.policy != attempt->route.policy)
+    if (!is_same_policy && !may_mix_policies(party))
         return REPLY_SPLIT_POLICY;
     /* Such a backend is asked about recipients only with the message: one at a time can be told. */
     if (backend_config(first->route.backend)->recipients == RECIPIENTS_ANY)
         return REPLY_SPLIT_BACKEND;
-    if (!is_prdr && may_part_later(first, attempt))
+    /* A mark that is meant for one of them would be in the other's mail. */
+    if (is_same_policy && has_recipient_rules(first->route.policy, true))
+        return REPLY_SPLIT_POLICY;
+    if (!can_part(party) && may_part_later(first, attempt))
         return REPLY_SPLIT_POLICY;
     return REPLY_RECIPIENT_OK;
 }
@@ -121,7 +145,21 @@ struct reply recipients_judge(const struct recipients *recipients, struct attemp
     /* Only now: a client that a rule refuses learns nothing about users. */
     if (!route_has_recipient(&attempt->route, address))
         return server_reply_get(REPLY_RECIPIENT_UNKNOWN);
-    return server_reply_get(check_company(recipients, attempt, party->is_prdr));
+    return server_reply_get(check_company(recipients, attempt, party));
+}
+
+uint64_t recipients_max_size(const struct recipients *recipients)
+{
+    uint64_t smallest = 0;
+
+    for (size_t i = 0; i < recipients->count; i++) {
+        const struct attempt *attempt = &recipients->attempts[i];
+        uint64_t limit = attempt->is_accepted ? attempt->route.policy->max_size_bytes : 0;
+
+        if (limit > 0 && (smallest == 0 || limit < smallest))
+            smallest = limit;
+    }
+    return smallest;
 }
 
 bool attempt_needs_backend(const struct attempt *attempt)
@@ -146,17 +184,21 @@ enum joint_verdict recipients_decide(struct recipients *recipients, struct facts
                                      enum phase phase, bool *are_final)
 {
     struct verdict *verdicts = mem_new_array(recipients->accepted_count, sizeof *verdicts);
-    const struct attempt *first = find_first_accepted(recipients); /* all have its policy */
+    const struct effective_policy *policy = find_first_accepted(recipients)->route.policy;
     size_t count = 0;
     enum joint_verdict joint;
 
     *are_final = true;
-    facts->memo = mem_new_array(first->route.policy->memo_count + 1, 1);
+    facts->memo = mem_new_array(policy->memo_count + 1, 1);
     for (size_t i = 0; i < recipients->count; i++) {
         struct attempt *attempt = &recipients->attempts[i];
 
         if (!attempt->is_accepted)
             continue;
+        if (attempt->route.policy != policy) { /* whose own domains are others */
+            policy = attempt->route.policy;
+            memset(facts->memo, 0, policy->memo_count + 1);
+        }
         attempt->verdict = decide_for(recipients, attempt, facts, phase);
         *are_final = *are_final && attempt->verdict.is_final;
         verdicts[count++] = attempt->verdict;
@@ -177,6 +219,69 @@ const struct attempt *recipients_find(const struct recipients *recipients, enum 
     return NULL;
 }
 
+/* ---- Held ones. */
+
+void recipients_hold_rejected(struct recipients *recipients)
+{
+    for (size_t i = 0; i < recipients->count; i++) {
+        struct attempt *attempt = &recipients->attempts[i];
+
+        if (!attempt->is_accepted || attempt->verdict.action != ACTION_REJECT)
+            continue;
+        attempt->verdict.action = ACTION_QUARANTINE;
+        attempt->is_mixed = true;
+    }
+}
+
+const char *attempt_hold_reason(const struct attempt *attempt)
+{
+    return attempt->is_mixed ? "mixed.reject" : attempt->verdict.rule->reason;
+}
+
+/* Held in the place of a refusal: the rule that refuses says more than its words to a client. */
+const char *attempt_hold_note(const struct attempt *attempt)
+{
+    return attempt->is_mixed ? attempt->verdict.rule->reason : attempt->verdict.rule->words;
+}
+
+void recipients_note_held(struct recipients *recipients)
+{
+    for (size_t i = 0; i < recipients->count; i++) {
+        struct attempt *attempt = &recipients->attempts[i];
+
+        if (attempt->is_accepted && attempt->verdict.action == ACTION_QUARANTINE)
+            attempt->reply.reason = attempt_hold_reason(attempt);
+    }
+}
+
+static bool has_tag(const char *const *tags, size_t count, const char *tag)
+{
+    for (size_t i = 0; i < count; i++)
+        if (slice_equals(slice_from(tags[i]), slice_from(tag)))
+            return true;
+    return false;
+}
+
+size_t recipients_collect_tags(const struct recipients *recipients, enum action action,
+                               const char **tags)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < recipients->count; i++) {
+        const struct attempt *attempt = &recipients->attempts[i];
+        const struct verdict *verdict = &attempt->verdict;
+
+        if (!attempt->is_accepted || verdict->action != action)
+            continue;
+        for (size_t j = 0; j < verdict->tag_count && count < RECIPIENTS_MAX_TAGS; j++)
+            if (!has_tag(tags, count, verdict->tags[j]))
+                tags[count++] = verdict->tags[j];
+    }
+    return count;
+}
+
+/* ---- Their replies. */
+
 void recipients_reply_alike(struct recipients *recipients, const struct reply *reply)
 {
     for (size_t i = 0; i < recipients->count; i++)
@@ -196,7 +301,7 @@ struct reply *recipients_reply_each(struct recipients *recipients, const struct 
             continue;
         if (is_refusal(&attempt->verdict))
             attempt->reply = verdict_reply(&attempt->verdict);
-        else if (attempt->verdict.action == ACTION_DISCARD)
+        else if (attempt->verdict.action != ACTION_ACCEPT)
             attempt->reply = server_reply_get(REPLY_MESSAGE_ACCEPTED);
         else
             attempt->reply = *outcome;

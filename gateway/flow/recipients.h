@@ -23,6 +23,7 @@ struct attempt {
     struct verdict verdict;      /* as far as the facts went when it was last asked for */
     struct reply reply;          /* to RCPT, code 0 before it; in the end the final one */
     bool is_accepted;            /* the client was told 250 */
+    bool is_mixed;               /* held because it could not be refused alone */
 };
 
 struct recipients {
@@ -46,6 +47,8 @@ struct attempt *recipients_last(struct recipients *recipients);
 struct reply recipients_judge(const struct recipients *recipients, struct attempt *attempt,
                               const struct party *party, const struct envelope *mail,
                               struct facts *facts);
+/* The smallest size limit of the accepted ones' policies; 0 for none. */
+uint64_t recipients_max_size(const struct recipients *recipients);
 /* True when the backend has to say its word before the client gets its answer. */
 bool attempt_needs_backend(const struct attempt *attempt);
 /* The reply has been given. */
@@ -58,6 +61,23 @@ void recipients_settle(struct recipients *recipients, struct attempt *attempt,
  */
 enum joint_verdict recipients_decide(struct recipients *recipients, struct facts *facts,
                                      enum phase phase, bool *are_final);
+/*
+ * Where one reply must do for all and some are to be refused: these are held instead (DESIGN
+ * section 8, mixed.reject), and what is left is JOINT_DELIVER or JOINT_HOLD.
+ */
+void recipients_hold_rejected(struct recipients *recipients);
+/* Why an accepted one with ACTION_QUARANTINE is held: a reason id, and words or NULL. */
+const char *attempt_hold_reason(const struct attempt *attempt);
+const char *attempt_hold_note(const struct attempt *attempt);
+/* For the log: what each held one got, as far as its copy is stored. */
+void recipients_note_held(struct recipients *recipients);
+/*
+ * The tags of all accepted ones with this action, each once: they share one message. Returns how
+ * many; `tags` has room for RECIPIENTS_MAX_TAGS.
+ */
+size_t recipients_collect_tags(const struct recipients *recipients, enum action action,
+                               const char **tags);
+#define RECIPIENTS_MAX_TAGS (4 * VERDICT_MAX_TAGS)
 /* The first accepted recipient whose verdict is `action`, or NULL: its rule speaks for all. */
 const struct attempt *recipients_find(const struct recipients *recipients, enum action action);
 /* All accepted ones get `reply`. */

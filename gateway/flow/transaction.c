@@ -4,7 +4,7 @@
  *
  *   transaction_new, transaction_add_recipient (route, policy, backend),
  *   transaction_start_content, transaction_take_content (intake),
- *   transaction_finish -> SETTLING -> DECIDING -> DELIVERING -> DONE,
+ *   transaction_finish -> SETTLING -> DECIDING -> HOLDING -> DELIVERING -> DONE,
  *   transaction_free.
  */
 #include "flow/transaction.h"
@@ -12,46 +12,13 @@
 #include <stdio.h>
 
 #include "base/clock.h"
-#include "base/id.h"
 #include "base/memory.h"
-#include "delivery/forward.h"
-#include "flow/account.h"
-#include "flow/intake.h"
 #include "flow/outcome.h"
-#include "flow/recipients.h"
-#include "mail/mailbox.h"
-#include "mail/message.h"
+#include "flow/transaction_internal.h"
 #include "smtp/server_replies.h"
-#include "verdict/decide.h"
-#include "verdict/stamp.h"
 
 /* Recipients that one transaction may try, for each that it may have. */
 #define ATTEMPTS_PER_RECIPIENT 2
-
-struct transaction {
-    /* Identity. */
-    char id[ID_LENGTH + 12];
-    struct party party;  /* lent parts of the session */
-    const struct transaction_events *events;
-    void *owner;
-    /* State. */
-    enum transaction_state state;
-    struct envelope mail;            /* sender and parameters; recipients when it is delivered */
-    struct facts facts;
-    const struct effective_policy *policy; /* of the first accepted recipient; NULL before */
-    struct backend *backend;         /* likewise */
-    struct recipients recipients;
-    struct intake intake;            /* the message as it comes */
-    struct mailbox_list from;        /* of header From, once the message is complete */
-    /* In flight. */
-    struct forward *forward;
-    struct log_ring_slot *log_slot;
-    struct loop_task decide_task;
-    struct loop_timer budget_timer;
-    /* Results. */
-    struct reply final;
-    struct account account;          /* the line to be */
-};
 
 static const struct config_listener *listener_of(const struct transaction *transaction)
 {
@@ -59,14 +26,6 @@ static const struct config_listener *listener_of(const struct transaction *trans
                 ->listeners[transaction->party.listener_index];
 }
 
-/* The only assignment of the state. */
-static void enter(struct transaction *transaction, enum transaction_state state)
-{
-    transaction->state = state;
-}
-
-static void decide_and_deliver(void *owner);
-static void on_budget_spent(void *owner);
 static void on_disk_progress(void *owner);
 
 /* ---- Life begins. */
@@ -87,13 +46,13 @@ struct transaction *transaction_new(const struct party *party,
     transaction->facts.phase = PHASE_MAIL;
     transaction->facts.sender = &transaction->mail.sender;
     transaction->facts.announced_size_bytes = mail->has_size ? mail->size_bytes : 0;
-    loop_task_init(&transaction->decide_task, decide_and_deliver, transaction);
-    loop_timer_init(&transaction->budget_timer, party->shared->settings.loop, on_budget_spent,
-                    transaction);
+    loop_task_init(&transaction->decide_task, transaction_decide, transaction);
+    loop_timer_init(&transaction->budget_timer, party->shared->settings.loop,
+                    transaction_on_budget_spent, transaction);
     intake_init(&transaction->intake, party->shared, on_disk_progress, transaction);
     account_init(&transaction->account, party, transaction->id);
     account_set_mail(&transaction->account, &transaction->mail);
-    enter(transaction, TRANSACTION_OPEN);
+    transaction_enter(transaction, TRANSACTION_OPEN);
     counter_add(party->shared->settings.counters, COUNTER_TRANSACTIONS, 1);
     return transaction;
 }
@@ -136,20 +95,17 @@ static void on_forward_recipient(void *owner, const struct forward_answer *answe
 
     account_on_backend(&transaction->account, answer);
     settle(transaction, recipients_last(&transaction->recipients), &reply);
-    enter(transaction, TRANSACTION_OPEN);
+    transaction_enter(transaction, TRANSACTION_OPEN);
     transaction->events->on_recipient(transaction->owner, &reply);
 }
 
-static void on_forward_outcome(void *owner, const struct forward_answer *answer);
-static bool may_send_dot(void *owner);
-
 static const struct forward_events forward_events = {
     .on_recipient = on_forward_recipient,
-    .on_outcome = on_forward_outcome,
-    .may_send_dot = may_send_dot,
+    .on_outcome = transaction_on_forward_outcome,
+    .may_send_dot = transaction_may_send_dot,
 };
 
-static void start_forward(struct transaction *transaction, struct backend *backend)
+void transaction_start_forward(struct transaction *transaction, struct backend *backend)
 {
     transaction->forward = forward_start(backend, &transaction->mail,
                                          transaction->party.identity, &forward_events,
@@ -179,8 +135,8 @@ bool transaction_add_recipient(struct transaction *transaction, const struct rec
         return true;
     }
     if (transaction->forward == NULL)
-        start_forward(transaction, attempt->route.backend);
-    enter(transaction, TRANSACTION_ASKING);
+        transaction_start_forward(transaction, attempt->route.backend);
+    transaction_enter(transaction, TRANSACTION_ASKING);
     forward_add_recipient(transaction->forward, &attempt->recipient);
     return false;
 }
@@ -198,15 +154,6 @@ void transaction_on_recipient_refused(struct transaction *transaction,
 
 /* ---- Content. */
 
-/* The refusal that the first recipient with this verdict gets speaks for all. */
-static struct reply refusal(struct transaction *transaction, enum action action)
-{
-    const struct verdict *verdict = &recipients_find(&transaction->recipients, action)->verdict;
-
-    account_set_verdict(&transaction->account, verdict);
-    return verdict_reply(verdict);
-}
-
 struct reply transaction_start_content(struct transaction *transaction)
 {
     bool are_final;
@@ -215,9 +162,9 @@ struct reply transaction_start_content(struct transaction *transaction)
 
     transaction->account.content_from_ms = clock_monotonic_ms();
     if (are_final && joint == JOINT_REJECT)
-        return refusal(transaction, ACTION_REJECT);
+        return transaction_refusal(transaction, ACTION_REJECT);
     if (are_final && joint == JOINT_TEMPFAIL)
-        return refusal(transaction, ACTION_TEMPFAIL);
+        return transaction_refusal(transaction, ACTION_TEMPFAIL);
     return server_reply_get(REPLY_START_CONTENT);
 }
 
@@ -225,16 +172,18 @@ static void on_disk_progress(void *owner)
 {
     struct transaction *transaction = owner;
 
-    if (transaction->state == TRANSACTION_SETTLING && intake_is_settled(&transaction->intake))
+    if (transaction->state == TRANSACTION_HOLDING)
+        holding_on_disk(&transaction->holding);
+    else if (transaction->state == TRANSACTION_SETTLING && intake_is_settled(&transaction->intake))
         loop_defer(transaction->party.shared->settings.loop, &transaction->decide_task);
     else if (transaction->state == TRANSACTION_CONTENT && !transaction_wants_pause(transaction))
         transaction->events->on_room(transaction->owner);
 }
 
-/* The smaller of what the policy and the backend take; 0 for no limit. */
+/* The smaller of what the policies and the backend take; 0 for no limit. */
 static uint64_t content_limit(const struct transaction *transaction)
 {
-    uint64_t policy_limit = transaction->policy->max_size_bytes;
+    uint64_t policy_limit = recipients_max_size(&transaction->recipients);
     uint64_t backend_limit = backend_max_size(transaction->backend);
 
     if (policy_limit == 0 || (backend_limit > 0 && backend_limit < policy_limit))
@@ -247,7 +196,7 @@ bool transaction_take_content(struct transaction *transaction, struct slice cont
 {
     intake_open(&transaction->intake, transaction->party.listener_index,
                 content_limit(transaction));
-    enter(transaction, TRANSACTION_CONTENT);
+    transaction_enter(transaction, TRANSACTION_CONTENT);
     counter_add(transaction->party.shared->settings.counters, COUNTER_BYTES_IN, content.length);
     if (intake_take(&transaction->intake, content))
         return true;
@@ -261,194 +210,7 @@ bool transaction_wants_pause(const struct transaction *transaction)
     return intake_wants_pause(&transaction->intake);
 }
 
-/* ---- The end of data: decide, deliver, reply. */
-
-static void list_recipients(struct transaction *transaction)
-{
-    account_forget_recipients(&transaction->account);
-    for (size_t i = 0; i < transaction->recipients.count; i++) {
-        const struct attempt *attempt = &transaction->recipients.attempts[i];
-
-        account_add_recipient(&transaction->account, &attempt->recipient.address, &attempt->reply);
-    }
-}
-
-/* Writes the line and forgets what is in flight. The verdict is that of the log. */
-static void conclude(struct transaction *transaction, enum record_verdict verdict,
-                     const struct reply *reply)
-{
-    loop_timer_cancel(&transaction->budget_timer);
-    loop_task_cancel(&transaction->decide_task);
-    if (transaction->forward != NULL)
-        forward_cancel(&transaction->forward);
-    transaction->final = *reply;
-    enter(transaction, TRANSACTION_DONE);
-    account_set_end(&transaction->account, verdict, reply);
-    list_recipients(transaction);
-    account_write(&transaction->account, &transaction->log_slot);
-}
-
-/* The end for a client that is there to hear it. Nothing may touch the transaction afterwards. */
-static void answer_all(struct transaction *transaction, enum record_verdict verdict,
-                       const struct reply *reply)
-{
-    struct reply overall = *reply;
-
-    recipients_reply_alike(&transaction->recipients, reply);
-    conclude(transaction, verdict, reply);
-    transaction->events->on_final(transaction->owner, &overall, NULL, 0);
-}
-
-/* The same where some were refused and the client can be told of each (PRDR). */
-static void answer_each(struct transaction *transaction, const struct reply *outcome)
-{
-    struct reply *each = recipients_reply_each(&transaction->recipients, outcome);
-    struct reply overall = *outcome;
-
-    conclude(transaction, RECORD_VERDICT_ACCEPT, outcome);
-    transaction->events->on_final(transaction->owner, &overall, each,
-                                  transaction->recipients.accepted_count);
-    mem_free(each);
-}
-
-static void answer_with(struct transaction *transaction, enum server_reply id)
-{
-    struct reply reply = server_reply_get(id);
-
-    answer_all(transaction, outcome_verdict(&reply), &reply);
-}
-
-static void on_forward_outcome(void *owner, const struct forward_answer *answer)
-{
-    struct transaction *transaction = owner;
-    struct reply reply =
-        server_reply_get(outcome_reply_to_backend(answer, REPLY_MESSAGE_ACCEPTED));
-
-    account_on_backend(&transaction->account, answer);
-    if (answer->class == FORWARD_OK &&
-        recipients_find(&transaction->recipients, ACTION_REJECT) != NULL) {
-        answer_each(transaction, &reply);
-    } else if (answer->class == FORWARD_WITHDRAWN) {
-        reply.reason = "client.closed"; /* for the log: nobody is there to read the reply */
-        answer_all(transaction, RECORD_VERDICT_ABORT, &reply);
-    } else {
-        answer_all(transaction,
-                   answer->class == FORWARD_LOST ? RECORD_VERDICT_UNKNOWN
-                                                 : outcome_verdict(&reply),
-                   &reply);
-    }
-}
-
-static bool may_send_dot(void *owner)
-{
-    const struct transaction *transaction = owner;
-
-    return !transaction->events->client_has_left(transaction->owner);
-}
-
-static void on_budget_spent(void *owner)
-{
-    struct transaction *transaction = owner;
-
-    /* With our dot out, the outcome is the backend's, and its own deadline ends the waiting. */
-    if (!transaction_is_committed(transaction))
-        answer_with(transaction, REPLY_BUDGET_SPENT);
-}
-
-/* The line that stands in the log if this process dies before it can write a better one. */
-static bool reserve_log(struct transaction *transaction)
-{
-    list_recipients(transaction);
-    transaction->log_slot = account_reserve(&transaction->account);
-    return transaction->log_slot != NULL;
-}
-
-static void stamp(struct transaction *transaction)
-{
-    const struct verdict *verdict =
-        &recipients_find(&transaction->recipients, ACTION_ACCEPT)->verdict;
-    struct stamp stamp = {
-        .facts = &transaction->facts,
-        .hostname = transaction->party.shared->settings.config->hostname,
-        .id = transaction->id,
-        .tls_cipher = transaction->party.tls_cipher,
-        .is_smtputf8 = transaction->mail.is_smtputf8,
-        .wall_us = clock_wall_us(),
-        .tags = verdict->tags,
-        .tag_count = verdict->tag_count,
-    };
-
-    /* Only a sole recipient is named: several must not learn of each other. */
-    if (transaction->recipients.accepted_count > 1)
-        transaction->facts.recipient = NULL;
-    stamp_message(&transaction->intake.message, &stamp);
-}
-
-static void deliver(struct transaction *transaction)
-{
-    if (!reserve_log(transaction)) {
-        answer_with(transaction, REPLY_LOG_FULL);
-        return;
-    }
-    for (size_t i = 0; i < transaction->recipients.count; i++) {
-        const struct attempt *attempt = &transaction->recipients.attempts[i];
-
-        if (attempt->is_accepted && attempt->verdict.action == ACTION_ACCEPT)
-            envelope_add_recipient(&transaction->mail, &attempt->recipient);
-    }
-    stamp(transaction);
-    if (transaction->forward == NULL)
-        start_forward(transaction, transaction->backend);
-    enter(transaction, TRANSACTION_DELIVERING);
-    forward_deliver(transaction->forward, &transaction->mail, &transaction->intake.message);
-}
-
-static void decide_and_deliver(void *owner)
-{
-    struct transaction *transaction = owner;
-    struct reply reply;
-    bool are_final;
-
-    enter(transaction, TRANSACTION_DECIDING);
-    if (transaction->intake.problem != REPLY_OK) {
-        answer_with(transaction, transaction->intake.problem);
-        return;
-    }
-    if (stamp_is_loop(&transaction->intake.message,
-                      transaction->party.shared->settings.config->hostname)) {
-        answer_with(transaction, REPLY_LOOP);
-        return;
-    }
-    switch (recipients_decide(&transaction->recipients, &transaction->facts, PHASE_MESSAGE,
-                              &are_final)) {
-    case JOINT_DELIVER:
-        account_set_verdict(&transaction->account,
-                            &recipients_find(&transaction->recipients, ACTION_ACCEPT)->verdict);
-        deliver(transaction);
-        return;
-    case JOINT_DISCARD:
-        account_set_verdict(&transaction->account,
-                            &recipients_find(&transaction->recipients, ACTION_DISCARD)->verdict);
-        reply = server_reply_get(REPLY_MESSAGE_ACCEPTED);
-        answer_all(transaction, RECORD_VERDICT_DISCARD, &reply);
-        return;
-    case JOINT_REJECT:
-        reply = refusal(transaction, ACTION_REJECT);
-        break;
-    case JOINT_TEMPFAIL:
-        reply = refusal(transaction, ACTION_TEMPFAIL);
-        break;
-    case JOINT_MIXED_REJECT:
-        if (transaction->party.is_prdr &&
-            recipients_find(&transaction->recipients, ACTION_ACCEPT) != NULL) {
-            deliver(transaction);
-            return;
-        }
-        reply = server_reply_get(REPLY_MIXED_SPLIT);
-        break;
-    }
-    answer_all(transaction, outcome_verdict(&reply), &reply);
-}
+/* ---- The end of data. */
 
 void transaction_finish(struct transaction *transaction)
 {
@@ -463,7 +225,7 @@ void transaction_finish(struct transaction *transaction)
     account_set_message(&transaction->account, message, &transaction->from,
                         clock_monotonic_ms());
     loop_timer_start(&transaction->budget_timer, listener_of(transaction)->post_dot_budget_ms);
-    enter(transaction, TRANSACTION_SETTLING);
+    transaction_enter(transaction, TRANSACTION_SETTLING);
     if (intake_is_settled(&transaction->intake))
         loop_defer(transaction->party.shared->settings.loop, &transaction->decide_task);
 }
@@ -476,7 +238,7 @@ void transaction_on_refused(struct transaction *transaction, const struct reply 
     if (transaction->state == TRANSACTION_DONE || are_all_refused)
         return;
     recipients_reply_alike(&transaction->recipients, reply);
-    conclude(transaction, outcome_verdict(reply), reply);
+    transaction_conclude(transaction, outcome_verdict(reply), reply);
     /* Nobody wants it any more: its room goes to others, however long the client sends on. */
     intake_clear(&transaction->intake);
 }
@@ -500,12 +262,12 @@ static void conclude_early(struct transaction *transaction, const char *reason)
                            transaction->state != TRANSACTION_ASKING;
 
     if (transaction_is_committed(transaction)) {
-        conclude(transaction, RECORD_VERDICT_UNKNOWN, &reply);
+        transaction_conclude(transaction, RECORD_VERDICT_UNKNOWN, &reply);
     } else if (are_all_refused) {
         reply = recipients_last(&transaction->recipients)->reply;
-        conclude(transaction, outcome_verdict(&reply), &reply);
+        transaction_conclude(transaction, outcome_verdict(&reply), &reply);
     } else {
-        conclude(transaction, RECORD_VERDICT_ABORT, &reply);
+        transaction_conclude(transaction, RECORD_VERDICT_ABORT, &reply);
     }
 }
 

@@ -24,6 +24,7 @@ enum transaction_state {
     TRANSACTION_CONTENT,    /* content comes; ends with its last byte or a refusal */
     TRANSACTION_SETTLING,   /* all has come, the disk still writes; ends when it is done */
     TRANSACTION_DECIDING,   /* one pure call, put off to the end of the turn */
+    TRANSACTION_HOLDING,    /* a copy is on its way to the quarantine; until the keeper's word */
     TRANSACTION_DELIVERING, /* with the backend; ends with its answer or the budget */
     TRANSACTION_DONE,       /* the reply is known and the line is written */
 };
