@@ -9,6 +9,7 @@ struct blueprint {
     int sources_fd;  /* owned */
     int secrets_fd;  /* owned */
     int spool_fd;    /* owned */
+    int quarantine_fd; /* owned; -1 without a quarantine */
     struct handover_identity identity;
 };
 

@@ -28,6 +28,7 @@
 #define MAX_INHERITED 1000
 #define MAX_RINGS 100000
 #define MAX_SEATS 256
+#define MAX_KEEPERS 64
 #define MAX_RING_BYTES (1ull << 30)
 
 static const char mark[16] = "postern-estate\n";
@@ -43,6 +44,8 @@ static const uint64_t speech[] = {
     HANDOVER_DRAIN, sizeof(struct handover_drain),
     HANDOVER_TICKET_KEYS, sizeof(struct tls_ticket_keys),
     HANDOVER_READY,
+    HANDOVER_KEEPER,
+    HANDOVER_KEEP_WORKER,
     HANDOVER_LEAVE,
     HANDOVER_RING_DONE, sizeof(struct handover_ring_done),
     LOG_RING_LAYOUT,
@@ -78,6 +81,7 @@ void estate_clear(struct estate *estate)
     mem_free(sockets->inherited);
     mem_free(estate->log.rings);
     mem_free(estate->log.path);
+    mem_free(estate->keepers.children);
     mem_free(estate->generation.uses);
     mem_free(estate->generation.seats);
     mem_free(estate->version);
@@ -219,6 +223,7 @@ static void walk_child(struct walk *walk, struct estate_child *child)
 
 static void walk_identity(struct walk *walk, struct handover_identity *identity)
 {
+    walk_u32(walk, &identity->is_confined, 1);
     walk_u32(walk, &identity->is_changed, 1);
     walk_u32(walk, &identity->user, UINT32_MAX);
     walk_u32(walk, &identity->group, UINT32_MAX);
@@ -300,6 +305,20 @@ static void walk_log(struct walk *walk, struct estate_log *log)
         walk_ring(walk, &log->rings[i]);
 }
 
+static void walk_keepers(struct walk *walk, struct estate_keepers *keepers)
+{
+    keepers->children = walk_list(walk, keepers->children, &keepers->count, MAX_KEEPERS,
+                                  sizeof(*keepers->children));
+    for (size_t i = 0; i < keepers->count; i++) {
+        walk_child(walk, &keepers->children[i]);
+        if (keepers->children[i].pid == 0)
+            fail(walk, "a keeper is no process");
+    }
+    walk_bool(walk, &keepers->has_current);
+    if (keepers->has_current && keepers->count == 0)
+        fail(walk, "a keeper is missing");
+}
+
 static void walk_address(struct walk *walk, struct estate_address *address)
 {
     walk_u32(walk, &address->group, walk->estate->sockets.last_group);
@@ -358,6 +377,7 @@ static void walk_generation(struct walk *walk, struct estate_generation *generat
     walk_fd(walk, &generation->blueprint.sources_fd, true);
     walk_fd(walk, &generation->blueprint.secrets_fd, true);
     walk_fd(walk, &generation->blueprint.spool_fd, true);
+    walk_fd(walk, &generation->blueprint.quarantine_fd, false);
     generation->uses = walk_list(walk, generation->uses, &generation->use_count, MAX_USES,
                                  sizeof(*generation->uses));
     for (size_t i = 0; i < generation->use_count; i++) {
@@ -378,6 +398,7 @@ static void walk_all(struct walk *walk)
     walk_head(walk);
     walk_own(walk);
     walk_log(walk, &estate->log);
+    walk_keepers(walk, &estate->keepers);
     walk_sockets(walk, &estate->sockets);
     walk_generation(walk, &estate->generation);
     if (walk->out == NULL && walk->trouble == NULL && walk->in.length > 0)
@@ -408,11 +429,13 @@ static bool has_double(int *numbers, size_t count)
 static bool has_double_pid(const struct estate *estate)
 {
     const struct estate_generation *generation = &estate->generation;
-    int pids[MAX_SEATS + 2] = { (int)estate->pid };
+    int pids[MAX_SEATS + MAX_KEEPERS + 2] = { (int)estate->pid };
     size_t count = 1;
 
     if (estate->log.logger.pid != 0)
         pids[count++] = (int)estate->log.logger.pid;
+    for (size_t i = 0; i < estate->keepers.count; i++)
+        pids[count++] = (int)estate->keepers.children[i].pid;
     for (size_t i = 0; i < generation->seat_count; i++)
         if (generation->seats[i].child.pid != 0)
             pids[count++] = (int)generation->seats[i].child.pid;

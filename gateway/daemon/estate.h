@@ -51,6 +51,13 @@ struct estate_log {
     size_t ring_count;
 };
 
+/* The keeper that serves is the last; those before it have been let go. */
+struct estate_keepers {
+    struct estate_child *children; /* owned */
+    size_t count;
+    bool has_current;
+};
+
 struct estate_address {
     uint32_t group;
     char *listener;    /* owned */
@@ -116,6 +123,7 @@ struct estate {
     uint64_t ticket_ms;    /* until they change */
     uint8_t hash_key[32];
     struct estate_log log;
+    struct estate_keepers keepers;
     struct estate_sockets sockets;
     struct estate_generation generation;
     /* All of the above that are not -1, each once; filled by print and parse. */

@@ -14,6 +14,7 @@
 #include "daemon/blueprint.h"
 #include "daemon/child.h"
 #include "daemon/handover.h"
+#include "daemon/keeper_feed.h"
 #include "daemon/log_feed.h"
 #include "daemon/sockets.h"
 
@@ -28,13 +29,16 @@ struct generation_settings {
     uint64_t ring_bytes;
     uint64_t drain_ms;
     bool is_debug;
+    bool is_confined;    /* there is a sandbox */
     uint8_t hash_key[32];
+    struct keeper_plan keeper; /* its folder is the blueprint's */
 };
 
 /* Lent, and outliving the generation. */
 struct generation_tools {
     struct children *children;
     struct log_feed *feed;
+    struct keeper_feed *keeper;
     struct sockets *sockets;
     const struct tls_ticket_keys *ticket_keys;
 };
@@ -86,6 +90,8 @@ void generation_drain_now(struct generation *generation);
 void generation_assign(struct generation *generation);
 /* Adds the ids of the ready workers, for slots_assign. */
 void generation_add_ready(const struct generation *generation, uint32_t **ids, size_t *count);
+/* A keeper has started: joins all workers to it, where this configuration has a quarantine. */
+void generation_join_keeper(struct generation *generation);
 /* The keys have changed. */
 void generation_send_ticket_keys(struct generation *generation);
 

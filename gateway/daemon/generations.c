@@ -8,9 +8,11 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "daemon/estate.h"
+#include "daemon/keeper_feed.h"
 #include "daemon/memory_file.h"
 #include "daemon/plan.h"
 #include "daemon/slots.h"
+#include "record/record.h"
 
 static void on_workers_changed(void *owner);
 static void on_generation_failed(void *owner, struct generation *generation);
@@ -63,8 +65,23 @@ void generations_tell_all(struct generations *generations,
 
 /* ---- From a blueprint to a generation. */
 
+static struct keeper_plan make_keeper_plan(const struct generations *generations,
+                                           const struct config *config,
+                                           const struct blueprint *blueprint)
+{
+    return (struct keeper_plan){
+        .folder_fd = blueprint->quarantine_fd,
+        .identity = blueprint->identity,
+        .settings = { .max_bytes = config->quarantine.max_bytes,
+                      .max_age_ms = config->quarantine.max_age_ms },
+        .format = config->log.format == LOG_FORMAT_JSON ? RECORD_JSON : RECORD_LOGFMT,
+        .is_debug = generations->is_debug,
+    };
+}
+
 static struct generation_settings make_settings(const struct generations *generations,
-                                                const struct config *config)
+                                                const struct config *config,
+                                                const struct blueprint *blueprint)
 {
     struct generation_settings settings = {
         .path = generations->path,
@@ -73,6 +90,8 @@ static struct generation_settings make_settings(const struct generations *genera
         .ring_bytes = config->log.ring_bytes,
         .drain_ms = config->drain_timeout_ms,
         .is_debug = generations->is_debug,
+        .is_confined = config->sandbox == SANDBOX_ON,
+        .keeper = make_keeper_plan(generations, config, blueprint),
     };
 
     memcpy(settings.hash_key, generations->hash_key, sizeof settings.hash_key);
@@ -103,13 +122,15 @@ static bool open_all(struct generations *generations, const struct config *confi
 static bool begin(struct generations *generations, const struct config *config,
                   struct blueprint *take_blueprint, struct text *problem)
 {
-    struct generation_settings settings = make_settings(generations, config);
+    struct generation_settings settings = make_settings(generations, config, take_blueprint);
     struct socket_uses uses;
 
     plan_raise_file_limit(config, generations->tools.sockets->slot_count);
     if (!open_all(generations, config, &take_blueprint->identity, &uses, problem))
         return false;
     generations->last_number = settings.number;
+    if (generations_is_first_start(generations))
+        keeper_feed_follow(generations->tools.keeper, &settings.keeper);
     generations->next = generation_new(&settings, &generations->tools, take_blueprint, &uses,
                                        &generation_events, generations);
     generation_start(generations->next);
@@ -176,6 +197,9 @@ void generations_switch(struct generations *generations)
     assign_sockets(generations);
     write_ready_lines(generations);
     if (generations->old != NULL)
+        keeper_feed_follow(generations->tools.keeper,
+                           &generation_get_settings(generations->current)->keeper);
+    if (generations->old != NULL)
         generation_retire(generations->old);
 }
 
@@ -191,8 +215,11 @@ static void on_workers_changed(void *owner)
 {
     struct generations *generations = owner;
 
+    bool is_keeper_awaited = generations_is_first_start(generations) &&
+                             !keeper_feed_is_ready(generations->tools.keeper);
+
     assign_sockets(generations);
-    if (generations->next != NULL && generation_is_ready(generations->next))
+    if (generations->next != NULL && generation_is_ready(generations->next) && !is_keeper_awaited)
         generations->events->on_ready(generations->owner);
 }
 
@@ -203,6 +230,36 @@ static void on_generation_failed(void *owner, struct generation *generation)
     if (generation == generations->next)
         generations->events->on_failed(generations->owner);
 }
+
+/* ---- The keeper. */
+
+/* Workers that drain stay with the keeper that they know, as long as it lives. */
+static void on_new_keeper(void *owner, bool is_of_new_folder)
+{
+    struct generations *generations = owner;
+
+    if (generations->next != NULL)
+        generation_join_keeper(generations->next);
+    if (generations->current != NULL)
+        generation_join_keeper(generations->current);
+    if (generations->old != NULL && !is_of_new_folder)
+        generation_join_keeper(generations->old);
+}
+
+/* At the start it is awaited like the workers, and later it is not: they go on without it. */
+static void on_keeper_failed(void *owner)
+{
+    struct generations *generations = owner;
+
+    if (generations_is_first_start(generations) && generations->next != NULL)
+        generations->events->on_failed(generations->owner);
+}
+
+const struct keeper_feed_events generations_keeper_events = {
+    .on_new_keeper = on_new_keeper,
+    .on_ready = on_workers_changed,
+    .on_failed = on_keeper_failed,
+};
 
 /* ---- From one program to the next. */
 
@@ -216,6 +273,7 @@ void generations_inherit(struct generations *generations, struct estate *take_es
         .ring_bytes = estate->ring_bytes,
         .drain_ms = estate->drain_ms,
         .is_debug = generations->is_debug,
+        .keeper = { .folder_fd = estate->blueprint.quarantine_fd },
     };
 
     memcpy(generations->hash_key, take_estate->hash_key, sizeof generations->hash_key);

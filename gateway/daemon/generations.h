@@ -63,6 +63,9 @@ void generations_switch(struct generations *generations);
 /* After on_failed: `next` is ended, as if it had served. */
 void generations_give_up_next(struct generations *generations);
 
+/* For keeper_feed_new, with the generations as owner. */
+extern const struct keeper_feed_events generations_keeper_events;
+
 /* Nothing has served yet. */
 bool generations_is_first_start(const struct generations *generations);
 /* Some worker is left, or will be started. */

@@ -26,21 +26,28 @@ static const struct shape shapes[HANDOVER_TYPE_COUNT] = {
     [HANDOVER_DRAIN] = { sizeof(struct handover_drain), .max_fds = 0 },
     [HANDOVER_TICKET_KEYS] = { sizeof(struct tls_ticket_keys), .max_fds = 0 },
     [HANDOVER_READY] = { 0, .max_fds = 0 },
+    [HANDOVER_KEEPER] = { 0, .min_fds = 1, .max_fds = 1 },
+    [HANDOVER_KEEP_SETTINGS] = { sizeof(struct handover_keep_settings), .max_fds = 0 },
+    [HANDOVER_KEEP_WORKER] = { 0, .min_fds = 1, .max_fds = 1 },
     [HANDOVER_LEAVE] = { 0, .max_fds = 0 },
     [HANDOVER_RING_DONE] = { sizeof(struct handover_ring_done), .max_fds = 0 },
     [HANDOVER_LOAD] = { .has_text = true },
-    [HANDOVER_LOADED] = { sizeof(struct handover_identity), .min_fds = 3, .max_fds = 3 },
+    [HANDOVER_LOADED] = { sizeof(struct handover_identity), .min_fds = 3, .max_fds = 4 },
     [HANDOVER_WORK] = { sizeof(struct handover_work), .has_text = true,
                         .min_fds = HANDOVER_WORK_FD_COUNT, .max_fds = HANDOVER_WORK_FD_COUNT },
     [HANDOVER_LOG] = { sizeof(struct handover_log), .min_fds = 1, .max_fds = 1 },
     [HANDOVER_OUTPUT] = { sizeof(struct handover_output), .min_fds = 0, .max_fds = 1 },
     [HANDOVER_RING] = { sizeof(struct handover_ring), .min_fds = 2, .max_fds = 2 },
+    [HANDOVER_KEEP] = { sizeof(struct handover_keep), .min_fds = HANDOVER_KEEP_FD_COUNT,
+                        .max_fds = HANDOVER_KEEP_FD_COUNT },
 };
 
 _Static_assert(sizeof(struct handover_work) <= HANDOVER_MAX_BYTES, "a body fits a message");
-_Static_assert(sizeof(struct handover_identity) == (4 + HANDOVER_MAX_GROUPS) * 4, "no padding");
+_Static_assert(sizeof(struct handover_identity) == (5 + HANDOVER_MAX_GROUPS) * 4, "no padding");
 _Static_assert(sizeof(struct handover_work) == sizeof(struct handover_identity) + 24 +
                                                    sizeof(struct tls_ticket_keys) + 32,
+               "no padding");
+_Static_assert(sizeof(struct handover_keep) == sizeof(struct handover_identity) + 32,
                "no padding");
 _Static_assert(sizeof(struct handover_ring) == 12 + HANDOVER_LABEL_BYTES, "no padding");
 

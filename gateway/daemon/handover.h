@@ -24,7 +24,7 @@
 
 #define HANDOVER_MAX_BYTES 8192
 #define HANDOVER_MAX_FDS 64
-#define HANDOVER_MAX_GROUPS 32
+#define HANDOVER_MAX_GROUPS 31
 #define HANDOVER_MAX_SLOTS 8192
 #define HANDOVER_LABEL_BYTES 28
 
@@ -38,23 +38,30 @@ enum handover_type {
     HANDOVER_POLL,        /* struct handover_poll: from now on poll these, and no others */
     HANDOVER_DRAIN,       /* struct handover_drain: let the sessions end, and end */
     HANDOVER_TICKET_KEYS, /* struct tls_ticket_keys */
-    HANDOVER_READY,       /* from a worker, nothing: it can poll */
+    HANDOVER_READY,       /* from a worker or the keeper, nothing: it can serve */
+    HANDOVER_KEEPER,      /* to a worker, nothing; a channel to the keeper, instead of the last */
+    HANDOVER_KEEP_SETTINGS, /* to the keeper: struct handover_keep_settings */
+    HANDOVER_KEEP_WORKER, /* to it, nothing; its end of a worker's channel */
     HANDOVER_LEAVE,       /* to the logger, nothing: write no more, and end; another goes on */
     HANDOVER_RING_DONE,   /* from it, struct handover_ring_done: all of its lines are written */
     /* Within one version. To the loader, and back. */
     HANDOVER_LOAD,        /* the path of the configuration */
-    HANDOVER_LOADED,      /* struct handover_identity; sources, secrets, spool folder */
+    HANDOVER_LOADED,      /* struct handover_identity; sources, secrets, spool folder, and the
+                             quarantine folder where there is one */
     /* To a worker. */
     HANDOVER_WORK,        /* struct handover_work and the configuration's path; see below */
     /* To the logger. */
     HANDOVER_LOG,         /* struct handover_log; the eventfd that wakes it */
     HANDOVER_OUTPUT,      /* struct handover_output; the file, if it is one */
     HANDOVER_RING,        /* struct handover_ring; memory, and what ends when its writer ends */
+    /* To the keeper. */
+    HANDOVER_KEEP,        /* struct handover_keep; see below */
     HANDOVER_TYPE_COUNT
 };
 
-/* Who a process becomes before it does anything else. */
+/* Who a process becomes before it does anything else, and what it is kept from. */
 struct handover_identity {
+    uint32_t is_confined; /* 0: the configuration says "sandbox off" */
     uint32_t is_changed;  /* 0: it stays who it is */
     uid_t user;
     gid_t group;
@@ -122,6 +129,28 @@ struct handover_ring_done {
     uint32_t id;
 };
 
+/* The descriptors of KEEP, in this order. */
+enum handover_keep_fd {
+    HANDOVER_KEEP_FOLDER,
+    HANDOVER_KEEP_RING,
+    HANDOVER_KEEP_WAKE,     /* eventfd of the logger */
+    HANDOVER_KEEP_LIFE,     /* kept open: its end tells the logger of ours */
+    HANDOVER_KEEP_FD_COUNT
+};
+
+struct handover_keep_settings {
+    uint64_t max_bytes;     /* of all held mail */
+    uint64_t max_age_ms;
+};
+
+struct handover_keep {
+    struct handover_identity identity;
+    uint32_t format;        /* enum record_format, for its lines */
+    uint32_t is_debug;      /* 0 or 1 */
+    uint64_t ring_bytes;
+    struct handover_keep_settings settings;
+};
+
 /* A received message. Its descriptors are the receiver's once it sets them to -1 here. */
 struct handover {
     enum handover_type type;
@@ -139,6 +168,8 @@ struct handover {
         struct handover_output output;
         struct handover_ring ring;
         struct handover_ring_done ring_done;
+        struct handover_keep keep;
+        struct handover_keep_settings keep_settings;
     } body;
     int fds[HANDOVER_MAX_FDS];
     size_t fd_count;

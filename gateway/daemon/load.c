@@ -184,56 +184,120 @@ static void check_log(const struct config *config, struct diagnostics *diagnosti
                         config->log.facility);
 }
 
-/* ---- The spool folder. */
+/* ---- The folders for mail. */
 
-static void open_spool(struct loaded *loaded, struct diagnostics *diagnostics)
+/* A setting's folder: what it is called, and the id of what is said about it. */
+struct mail_folder {
+    const char *setting;
+    const char *path;
+    const char *problem_id;
+    struct position at;
+};
+
+static struct mail_folder spool_folder(const struct config *config)
 {
-    const char *folder = loaded->config->spool_folder;
-
-    loaded->spool_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (loaded->spool_fd < 0)
-        diagnostics_add(diagnostics, SEVERITY_ERROR, "spool.unusable", whole_file(loaded->config),
-                        "the spool-folder %s cannot be opened: %s; make it, or name another",
-                        folder, strerror(errno));
+    return (struct mail_folder){ "spool-folder", config->spool_folder, "spool.unusable",
+                                 whole_file(config) };
 }
 
-static void check_spool(const struct loaded *loaded, const struct handover_identity *identity,
-                        struct diagnostics *diagnostics)
+static struct mail_folder quarantine_folder(const struct config *config)
 {
-    const char *folder = loaded->config->spool_folder;
+    return (struct mail_folder){ "quarantine folder", config->quarantine.folder,
+                                 "quarantine.unusable",
+                                 config_find_place(config, config->quarantine.at, "folder") };
+}
+
+static int open_folder(struct mail_folder folder, struct diagnostics *diagnostics)
+{
+    int fd = open(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+    if (fd < 0)
+        diagnostics_add(diagnostics, SEVERITY_ERROR, folder.problem_id, folder.at,
+                        "the %s %s cannot be opened: %s; make it, or name another",
+                        folder.setting, folder.path, strerror(errno));
+    return fd;
+}
+
+/* Held mail is other people's letters. */
+static void check_privacy(int fd, struct mail_folder folder, struct diagnostics *diagnostics)
+{
+    struct stat status;
+
+    if (fd >= 0 && fstat(fd, &status) == 0 && (status.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+        lint_report(diagnostics, "lint.quarantine-readable", folder.at,
+                    "others than its owner can get at the held mail in %s; run: chmod go= %s",
+                    folder.path, folder.path);
+}
+
+static void open_folders(struct loaded *loaded, struct diagnostics *diagnostics)
+{
+    const struct config *config = loaded->config;
+
+    loaded->spool_fd = open_folder(spool_folder(config), diagnostics);
+    if (!config->quarantine.is_set)
+        return;
+    loaded->quarantine_fd = open_folder(quarantine_folder(config), diagnostics);
+    check_privacy(loaded->quarantine_fd, quarantine_folder(config), diagnostics);
+}
+
+static void check_folder(const struct loaded *loaded, const struct handover_identity *identity,
+                         int fd, struct mail_folder folder, struct diagnostics *diagnostics)
+{
     const char *user = identity->is_changed ? loaded->config->user : "this user";
-    int error = identity_try_folder(identity, loaded->spool_fd);
+    int error = identity_try_folder(identity, fd);
 
     if (error != 0)
-        diagnostics_add(diagnostics, SEVERITY_ERROR, "spool.unusable", whole_file(loaded->config),
-                        "%s cannot write to the spool-folder %s: %s; give the folder to it", user,
-                        folder, strerror(error));
+        diagnostics_add(diagnostics, SEVERITY_ERROR, folder.problem_id, folder.at,
+                        "%s cannot write to the %s %s: %s; give the folder to it", user,
+                        folder.setting, folder.path, strerror(error));
+}
+
+static void check_folders(const struct loaded *loaded, const struct handover_identity *identity,
+                          struct diagnostics *diagnostics)
+{
+    check_folder(loaded, identity, loaded->spool_fd, spool_folder(loaded->config), diagnostics);
+    if (loaded->config->quarantine.is_set)
+        check_folder(loaded, identity, loaded->quarantine_fd, quarantine_folder(loaded->config),
+                     diagnostics);
 }
 
 /* ---- All of it. */
 
-struct loaded *load_from_disk(const char *path, struct diagnostics *diagnostics)
+struct loaded *load_begin(const char *path, struct diagnostics *diagnostics)
 {
     struct loaded *loaded = mem_new(sizeof *loaded);
-    size_t errors_before = diagnostics->error_count;
 
-    loaded->spool_fd = -1;
+    loaded->spool_fd = loaded->quarantine_fd = -1;
     loaded->secrets = sources_new(disk_fetch, NULL);
     loaded->config = config_new(sources_new(disk_fetch, NULL), path, diagnostics);
-    if (loaded->config == NULL) {
+    if (loaded->config == NULL)
         loaded_free(&loaded);
-        return NULL;
-    }
+    return loaded;
+}
+
+void load_rest(struct loaded **handle, struct diagnostics *diagnostics)
+{
+    struct loaded *loaded = *handle;
+    size_t errors_before = diagnostics->error_count;
+
     loaded->book = policy_book_new(loaded->config, diagnostics);
     config_lint(loaded->config, diagnostics);
     if (loaded->book != NULL)
         policy_book_lint(loaded->book, diagnostics);
     check_tls(loaded, diagnostics);
     check_log(loaded->config, diagnostics);
-    open_spool(loaded, diagnostics);
+    open_folders(loaded, diagnostics);
     config_apply_waivers(loaded->config, diagnostics);
     if (diagnostics->error_count > errors_before)
-        loaded_free(&loaded);
+        loaded_free(handle);
+}
+
+struct loaded *load_from_disk(const char *path, struct diagnostics *diagnostics)
+{
+    struct loaded *loaded = load_begin(path, diagnostics);
+
+    if (loaded != NULL)
+        load_rest(&loaded, diagnostics);
     return loaded;
 }
 
@@ -248,6 +312,8 @@ void loaded_free(struct loaded **handle)
     sources_free(&loaded->secrets);
     if (loaded->spool_fd >= 0)
         close(loaded->spool_fd);
+    if (loaded->quarantine_fd >= 0)
+        close(loaded->quarantine_fd);
     mem_free(loaded);
     *handle = NULL;
 }
@@ -273,6 +339,6 @@ void load_find_identity(const struct loaded *loaded, struct handover_identity *i
                         "only root can become user %s; start posternd as root, or as that user",
                         user);
     else
-        check_spool(loaded, identity, diagnostics);
+        check_folders(loaded, identity, diagnostics);
     text_clear(&problem);
 }

@@ -18,14 +18,22 @@ struct loaded {
     struct policy_book *book;    /* owned */
     struct sources *secrets;     /* owned: certificates, keys and authorities, by their paths */
     int spool_fd;                /* the spool folder; -1 while it could not be opened */
+    int quarantine_fd;           /* likewise; -1 also without a quarantine */
 };
 
 /*
- * Everything is looked at, also after a first error: syntax, names, policies,
- * lint, certificates and keys (readable, fitting, in date, for their names, not
- * readable by others), authorities of backends, the spool folder; at the end the
- * waivers. NULL when a diagnostic is an error.
+ * The configuration's own files: syntax and names. NULL when a diagnostic is an error; load_rest
+ * must follow.
  */
+struct loaded *load_begin(const char *path, struct diagnostics *diagnostics)
+    __attribute__((warn_unused_result));
+/*
+ * Everything else is looked at, also after a first error: policies, lint, certificates and keys
+ * (readable, fitting, in date, for their names, not readable by others), authorities of backends,
+ * the folders; at the end the waivers. Frees it, and sets NULL, when a diagnostic is an error.
+ */
+void load_rest(struct loaded **loaded, struct diagnostics *diagnostics);
+/* Both. */
 struct loaded *load_from_disk(const char *path, struct diagnostics *diagnostics)
     __attribute__((warn_unused_result));
 void loaded_free(struct loaded **loaded);

@@ -10,19 +10,34 @@
 
 #include "daemon/load.h"
 #include "daemon/memory_file.h"
+#include "daemon/sandbox.h"
 
 #define EXIT_CANNOT_START 2
+#define SENTENCE_BYTES 300
 
-static struct loaded *load(const char *path, struct handover_identity *identity,
-                           struct diagnostics *diagnostics)
+/* All but the configuration's own files: policies, certificates, keys, folders, the user. */
+static void finish(struct loaded **loaded, struct handover_identity *identity,
+                   struct diagnostics *diagnostics)
 {
-    struct loaded *loaded = load_from_disk(path, diagnostics);
     size_t errors_before = diagnostics->error_count;
 
-    if (loaded != NULL)
-        load_find_identity(loaded, identity, diagnostics);
+    load_rest(loaded, diagnostics);
+    if (*loaded == NULL)
+        return;
+    load_find_identity(*loaded, identity, diagnostics);
+    identity->is_confined = (*loaded)->config->sandbox == SANDBOX_ON;
     if (diagnostics->error_count > errors_before)
-        loaded_free(&loaded);
+        loaded_free(loaded);
+}
+
+/* Unconfined. */
+static struct loaded *load_all(const char *path, struct handover_identity *identity,
+                               struct diagnostics *diagnostics)
+{
+    struct loaded *loaded = load_begin(path, diagnostics);
+
+    if (loaded != NULL)
+        finish(&loaded, identity, diagnostics);
     return loaded;
 }
 
@@ -38,7 +53,7 @@ int loader_check(const char *path)
 
     diagnostics_init(&diagnostics);
     text_init(&lines, TEXT_MAX_LENGTH);
-    loaded = load(path, &identity, &diagnostics);
+    loaded = load_all(path, &identity, &diagnostics);
     is_fine = loaded != NULL;
     for (size_t i = 0; i < diagnostics.count; i++)
         diagnostic_print(&lines, &diagnostics.items[i]);
@@ -92,7 +107,7 @@ bool loader_try(const char *path)
     bool is_fine;
 
     diagnostics_init(&diagnostics);
-    loaded = load(path, &identity, &diagnostics);
+    loaded = load_all(path, &identity, &diagnostics);
     is_fine = loaded != NULL;
     for (size_t i = 0; i < diagnostics.count; i++)
         if (diagnostics.items[i].severity == SEVERITY_ERROR)
@@ -121,9 +136,12 @@ static int seal(const char *name, const struct sources *sources)
 static bool hand_on(const struct loaded *loaded, const struct handover_identity *identity)
 {
     int fds[] = { seal("postern-sources", loaded->config->sources),
-                  seal("postern-secrets", loaded->secrets), loaded->spool_fd };
+                  seal("postern-secrets", loaded->secrets), loaded->spool_fd,
+                  loaded->quarantine_fd };
     struct slice body = { (const char *)identity, sizeof *identity };
-    bool is_sent = fds[0] >= 0 && fds[1] >= 0 && send_to_master(HANDOVER_LOADED, body, fds, 3);
+    size_t fd_count = loaded->quarantine_fd >= 0 ? 4 : 3;
+    bool is_sent =
+        fds[0] >= 0 && fds[1] >= 0 && send_to_master(HANDOVER_LOADED, body, fds, fd_count);
 
     for (int i = 0; i < 2; i++)
         if (fds[i] >= 0)
@@ -143,6 +161,25 @@ static bool receive_path(struct text *path)
     return is_fine;
 }
 
+/* Whether there is to be a sandbox is in the configuration; what is parsed after it is stranger. */
+static bool confine(const struct config *config, struct diagnostics *diagnostics)
+{
+    struct sandbox_needs needs = { .folder_fd = -1 };
+    struct text problem;
+    bool is_done;
+
+    if (config->sandbox == SANDBOX_OFF)
+        return true;
+    text_init(&problem, SENTENCE_BYTES);
+    is_done = sandbox_enter(SANDBOX_LOADER, &needs, &problem);
+    if (!is_done)
+        diagnostics_add(diagnostics, SEVERITY_ERROR, "sandbox.refused",
+                        (struct position){ .path = config->path },
+                        "%s; \"sandbox off;\" would go without", text_string(&problem));
+    text_clear(&problem);
+    return is_done;
+}
+
 int loader_run(void)
 {
     struct handover_identity identity;
@@ -155,7 +192,11 @@ int loader_run(void)
     diagnostics_init(&diagnostics);
     is_sent = receive_path(&path);
     if (is_sent) {
-        loaded = load(text_string(&path), &identity, &diagnostics);
+        loaded = load_begin(text_string(&path), &diagnostics);
+        if (loaded != NULL && !confine(loaded->config, &diagnostics))
+            loaded_free(&loaded);
+        if (loaded != NULL)
+            finish(&loaded, &identity, &diagnostics);
         send_diagnostics(&diagnostics);
         is_sent = loaded != NULL && hand_on(loaded, &identity);
     }

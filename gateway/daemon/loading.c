@@ -78,6 +78,8 @@ static void on_message(void *owner, struct handover *message)
         loading->blueprint.sources_fd = handover_take_fd(message, 0);
         loading->blueprint.secrets_fd = handover_take_fd(message, 1);
         loading->blueprint.spool_fd = handover_take_fd(message, 2);
+        if (message->fd_count > 3)
+            loading->blueprint.quarantine_fd = handover_take_fd(message, 3);
     } else {
         log_error("loader-broken", "the loader says what no loader says, and is ended");
         child_kill(loading->loader);

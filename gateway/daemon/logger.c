@@ -26,6 +26,7 @@
 #include "daemon/log_output.h"
 #include "daemon/memory_file.h"
 #include "daemon/notice.h"
+#include "daemon/sandbox.h"
 #include "net/loop.h"
 #include "record/log_ring.h"
 
@@ -364,6 +365,13 @@ static void clear(struct logger *logger)
     text_clear(&logger->batch);
 }
 
+static bool enter_sandbox(const struct handover_identity *identity, struct text *problem)
+{
+    struct sandbox_needs needs = { .folder_fd = -1 };
+
+    return !identity->is_confined || sandbox_enter(SANDBOX_LOGGER, &needs, problem);
+}
+
 static bool receive_orders(struct handover *message)
 {
     struct text problem;
@@ -373,7 +381,8 @@ static bool receive_orders(struct handover *message)
         message->type != HANDOVER_LOG)
         return false;
     text_init(&problem, 200);
-    is_fine = identity_become(&message->body.log.identity, &problem);
+    is_fine = identity_become(&message->body.log.identity, &problem) &&
+              enter_sandbox(&message->body.log.identity, &problem);
     if (!is_fine)
         fprintf(stderr, "posternd: logger: %s\n", text_string(&problem));
     text_clear(&problem);

@@ -14,6 +14,7 @@
 
 #include "base/slice.h"
 #include "daemon/heir.h"
+#include "daemon/keeper_role.h"
 #include "daemon/loader.h"
 #include "daemon/logger.h"
 #include "daemon/master.h"
@@ -67,6 +68,8 @@ static int run_role(struct slice role)
         return heir_run();
     if (slice_equals(role, SLICE("logger")))
         return logger_run();
+    if (slice_equals(role, SLICE("keeper")))
+        return keeper_role_run();
     if (slice_has_prefix(role, SLICE("worker ")))
         return worker_run();
     return EXIT_CANNOT_START;

@@ -23,9 +23,11 @@
 #include "daemon/child.h"
 #include "daemon/estate.h"
 #include "daemon/generations.h"
+#include "daemon/keeper_feed.h"
 #include "daemon/loading.h"
 #include "daemon/log_feed.h"
 #include "daemon/notify.h"
+#include "daemon/sandbox.h"
 #include "daemon/sockets.h"
 #include "daemon/upgrade.h"
 #include "net/loop.h"
@@ -43,7 +45,7 @@ enum master_state {
     MASTER_RETIRING, /* until the last worker of the old generation has ended */
     MASTER_UPGRADING, /* until the new program has refused, or we are it */
     MASTER_STOPPING, /* until the last worker of all has ended */
-    MASTER_ENDING,   /* until the logger has ended */
+    MASTER_ENDING,   /* until keeper and logger have ended */
 };
 
 struct master {
@@ -60,6 +62,7 @@ struct master {
     struct notify notify;
     struct sockets sockets;
     struct log_feed *feed;
+    struct keeper_feed *keeper;
     struct tls_ticket_keys ticket_keys;
     struct loop_timer ticket_timer;
     struct loading *loading;     /* NULL but in MASTER_LOADING */
@@ -216,6 +219,8 @@ static void log_switch(const struct master *master, bool is_first)
     else
         log_notice("reloaded", "generation %llu serves, with %zu workers",
                    (unsigned long long)settings->number, settings->worker_count);
+    if (is_first || !settings->is_confined)
+        sandbox_report(settings->is_confined);
 }
 
 static void on_next_ready(void *owner)
@@ -280,6 +285,7 @@ static void describe(void *owner, struct estate *estate)
     if (master->ticket_timer.due_ms > now_ms)
         estate->ticket_ms = master->ticket_timer.due_ms - now_ms;
     log_feed_bequeath(master->feed, &estate->log);
+    keeper_feed_bequeath(master->keeper, &estate->keepers);
     sockets_bequeath(&master->sockets, &estate->sockets);
     generations_bequeath(&master->generations, estate);
 }
@@ -324,6 +330,13 @@ static void on_log_ended(void *owner)
     loop_stop(master->loop);
 }
 
+static void on_keeper_ended(void *owner)
+{
+    struct master *master = owner;
+
+    log_feed_end(master->feed, on_log_ended, master);
+}
+
 /* The logger ends last: the others have something to say up to their end. */
 static void end_when_alone(struct master *master)
 {
@@ -332,7 +345,7 @@ static void end_when_alone(struct master *master)
     if (master->exit_status == 0)
         log_notice("stopped", "postern %s has ended", master->options.version);
     enter(master, MASTER_ENDING);
-    log_feed_end(master->feed, on_log_ended, master);
+    keeper_feed_end(master->keeper, on_keeper_ended, master);
 }
 
 /* Sockets are closed first: clients go to another gateway rather than wait for this one. */
@@ -420,15 +433,18 @@ static void on_ticket_time(void *owner)
 
 /* ---- Life. */
 
+/* And the keeper, which serves their workers. */
 static void init_generations(struct master *master)
 {
-    const struct generation_tools tools = {
+    struct generation_tools tools = {
         .children = &master->children,
         .feed = master->feed,
         .sockets = &master->sockets,
         .ticket_keys = &master->ticket_keys,
     };
 
+    tools.keeper = master->keeper = keeper_feed_new(
+        &master->children, master->feed, &generations_keeper_events, &master->generations);
     generations_init(&master->generations, master->options.path, master->options.is_debug,
                      &tools, &generations_events, master);
 }
@@ -491,6 +507,7 @@ static bool take_over(struct master *master, struct text *problem)
     if (master->feed == NULL)
         return false;
     init_generations(master);
+    keeper_feed_inherit(master->keeper, &estate->keepers);
     generations_inherit(&master->generations, estate);
     follow_signals(master);
     log_notice("upgrading", "postern %s goes on in place of %s, whose workers serve until those of "
@@ -503,6 +520,7 @@ static void clear(struct master *master)
 {
     loop_hold_signals(true);
     generations_clear(&master->generations);
+    keeper_feed_free(&master->keeper);
     log_feed_free(&master->feed);
     sockets_clear(&master->sockets);
     notify_clear(&master->notify);
@@ -519,6 +537,7 @@ static int run(const struct master_options *options,
     struct text problem;
 
     text_init(&problem, SENTENCE_BYTES);
+    sandbox_shield_master();
     init(&master, options);
     if (begin_somehow(&master, &problem)) {
         if (master.options.is_debug)

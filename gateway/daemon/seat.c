@@ -98,6 +98,12 @@ static bool make_counters(struct seat *seat, struct text *problem)
     return seat->counters != NULL;
 }
 
+void seat_join_keeper(struct seat *seat)
+{
+    if (seat->terms->settings.keeper.folder_fd >= 0 && seat->child != NULL)
+        keeper_feed_join(seat->terms->tools.keeper, seat->child);
+}
+
 static bool start_child(struct seat *seat, int ring_fd, int life_fd, struct text *problem)
 {
     const struct seat_terms *terms = seat->terms;
@@ -118,6 +124,7 @@ static bool start_child(struct seat *seat, int ring_fd, int life_fd, struct text
         };
 
         send_orders(seat, fds);
+        seat_join_keeper(seat);
     }
     return seat->child != NULL;
 }

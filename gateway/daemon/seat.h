@@ -67,6 +67,8 @@ void seat_fill_later(struct seat *seat, uint64_t delay_ms);
 void seat_rest(struct seat *seat);
 /* Hands over the sockets that are new to its worker, and says which to poll if that has changed. */
 void seat_assign(struct seat *seat);
+/* A keeper has started: its worker gets a channel to it, where there is a quarantine. */
+void seat_join_keeper(struct seat *seat);
 /* Sessions that its worker has open now, as it counts them. */
 uint64_t seat_session_count(const struct seat *seat);
 

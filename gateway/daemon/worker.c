@@ -3,9 +3,9 @@
  * A worker; see worker.h.
  *
  * In order: orders from the master, the ring (so that it can say what goes
- * wrong), the user's identity, configuration and book, TLS, the gate, what the
- * backends can do, and then the sockets until it is told to drain, or the master
- * is gone.
+ * wrong), an empty root and the user's identity, configuration and book, TLS, the
+ * sandbox, the gate, what the backends can do, and then the sockets until it is
+ * told to drain, or the master is gone.
  */
 #include "daemon/worker.h"
 
@@ -20,17 +20,21 @@
 #include "daemon/identity.h"
 #include "daemon/memory_file.h"
 #include "daemon/notice.h"
+#include "daemon/sandbox.h"
 #include "daemon/tls_setup.h"
 #include "flow/gate.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/spill.h"
+#include "net/tls.h"
 #include "policy/policy_book.h"
 #include "record/counters.h"
 #include "record/log_ring.h"
 
 #define EXIT_CANNOT_START 2
 #define MAX_MESSAGES_PER_TURN 64
+/* Messages come and go: what a few dozens of them take is not asked of the system each time. */
+#define KEPT_BYTES (4u * 1024 * 1024)
 /* How often the loop's longest turn is published. */
 #define COUNT_MS 1000
 /* After the last session: so long its last words may take to reach the client. */
@@ -78,6 +82,7 @@ struct worker {
     struct tls_client **tls_clients; /* by backend; likewise */
     int spool_fd;
     struct spill *spill;
+    struct keeper_link *keeper;   /* NULL without a quarantine */
     struct gate *gate;
     struct worker_socket **sockets;
     size_t socket_count;
@@ -126,6 +131,10 @@ static bool give_up_privileges(const struct worker *worker)
     struct text problem;
     bool is_done;
 
+    if (worker->orders.identity.is_confined) {
+        tls_read_system_settings(); /* while there are files */
+        sandbox_change_root(-1);
+    }
     text_init(&problem, 200);
     is_done = identity_become(&worker->orders.identity, &problem);
     if (!is_done)
@@ -221,7 +230,48 @@ static struct record_style make_style(const struct worker *worker)
     };
 }
 
-static void open_gate(struct worker *worker, int take_spool_fd)
+/* Of all backends: where its connections may lead to. */
+static size_t find_ports(const struct config *config, uint16_t **ports)
+{
+    size_t count = 0;
+
+    *ports = NULL;
+    for (size_t i = 0; i < config->backend_count; i++) {
+        const struct config_backend *backend = &config->backends[i];
+
+        *ports = mem_resize(*ports, count + backend->address_count, sizeof **ports);
+        for (size_t j = 0; j < backend->address_count; j++)
+            (*ports)[count++] = backend->addresses[j].port;
+    }
+    return count;
+}
+
+/* No byte from outside was read yet; and no thread runs that would be left out. */
+static bool enter_sandbox(const struct worker *worker)
+{
+    struct sandbox_needs needs = {
+        .folder_fd = worker->spool_fd,
+        .has_unnamed_files = spill_has_unnamed_files(worker->spool_fd),
+        .max_file_bytes = worker->config->max_spool_disk_bytes,
+    };
+    struct text problem;
+    uint16_t *ports;
+    bool is_done;
+
+    if (!worker->orders.identity.is_confined)
+        return true;
+    needs.port_count = find_ports(worker->config, &ports);
+    needs.ports = ports;
+    text_init(&problem, 300);
+    is_done = sandbox_enter(SANDBOX_WORKER, &needs, &problem);
+    if (!is_done)
+        fail(text_string(&problem), "");
+    text_clear(&problem);
+    mem_free(ports);
+    return is_done;
+}
+
+static void open_gate(struct worker *worker)
 {
     struct gate_settings settings = {
         .loop = worker->loop = loop_new(),
@@ -236,9 +286,12 @@ static void open_gate(struct worker *worker, int take_spool_fd)
     };
 
     worker->sink.format = settings.style.format;
-    worker->spool_fd = take_spool_fd;
     settings.spill = worker->spill =
-        spill_new(worker->loop, take_spool_fd, worker->config->max_spool_disk_bytes);
+        spill_new(worker->loop, worker->spool_fd, worker->config->max_spool_disk_bytes);
+    if (worker->config->quarantine.is_set)
+        worker->keeper = keeper_link_new(worker->loop,
+                                         (size_t)worker->config->quarantine.max_waiting);
+    settings.keeper = worker->keeper;
     worker->gate = gate_new(&settings);
     gate_await_backends(worker->gate, BACKENDS_MS, on_backends, worker);
     loop_timer_init(&worker->count_timer, worker->loop, on_count, worker);
@@ -253,16 +306,19 @@ static bool start(struct worker *worker, struct handover *message)
     struct text path;
     bool is_started;
 
+    mem_keep_freed(KEPT_BYTES);
     worker->orders = message->body.work;
+    worker->spool_fd = handover_take_fd(message, HANDOVER_WORK_SPOOL);
     if (!open_ring(worker, message) || !give_up_privileges(worker))
         return false;
     text_init(&path, HANDOVER_MAX_BYTES);
     text_add(&path, handover_text(message));
     is_started = read_config(worker, message->fds[HANDOVER_WORK_SOURCES], text_string(&path)) &&
-                 read_secrets(worker, message->fds[HANDOVER_WORK_SECRETS]);
+                 read_secrets(worker, message->fds[HANDOVER_WORK_SECRETS]) &&
+                 enter_sandbox(worker);
     text_clear(&path);
     if (is_started)
-        open_gate(worker, handover_take_fd(message, HANDOVER_WORK_SPOOL));
+        open_gate(worker);
     return is_started;
 }
 
@@ -387,6 +443,13 @@ static void on_message(struct worker *worker, struct handover *message)
             if (worker->tls_servers[i] != NULL)
                 tls_server_set_ticket_keys(worker->tls_servers[i], &message->body.ticket_keys);
         break;
+    case HANDOVER_KEEPER:
+        if (worker->keeper != NULL)
+            keeper_link_connect(worker->keeper, handover_take_fd(message, 0));
+        break;
+    case HANDOVER_KEEP:
+    case HANDOVER_KEEP_SETTINGS:
+    case HANDOVER_KEEP_WORKER:
     case HANDOVER_ESTATE:
     case HANDOVER_DIAGNOSTIC:
     case HANDOVER_AGREED:
@@ -445,6 +508,7 @@ static void clear(struct worker *worker)
         close_sockets(worker);
         loop_watch_free(&worker->channel);
         gate_free(&worker->gate);
+        keeper_link_free(&worker->keeper);
         spill_free(&worker->spill);
         loop_free(&worker->loop);
         close(worker->spool_fd);

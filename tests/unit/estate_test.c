@@ -80,7 +80,7 @@ static void add_generation(struct estate_generation *generation)
     generation->ring_bytes = 65536;
     generation->drain_ms = 60000;
     generation->blueprint = (struct blueprint){ .sources_fd = 20, .secrets_fd = 21,
-                                                .spool_fd = 22 };
+                                                .spool_fd = 22, .quarantine_fd = 31 };
     generation->use_count = 2;
     generation->uses = mem_new_array(2, sizeof(*generation->uses));
     generation->uses[0] = (struct socket_use){ .group = 5, .listener_index = 0 };
@@ -90,6 +90,15 @@ static void add_generation(struct estate_generation *generation)
     generation->seats[0] = (struct estate_seat){ { 102, 23 }, 4, 24, true };
     generation->seats[1] = (struct estate_seat){ { 0, -1 }, 0, -1, false };
     generation->seats[2] = (struct estate_seat){ { 103, -1 }, 6, 25, false };
+}
+
+static void add_keepers(struct estate_keepers *keepers)
+{
+    keepers->count = 2;
+    keepers->children = mem_new_array(2, sizeof(*keepers->children));
+    keepers->children[0] = (struct estate_child){ 105, -1 };
+    keepers->children[1] = (struct estate_child){ 104, 32 };
+    keepers->has_current = true;
 }
 
 static void make_estate(struct estate *estate)
@@ -104,6 +113,7 @@ static void make_estate(struct estate *estate)
     memset(estate->hash_key, 'h', sizeof estate->hash_key);
     memset(estate->ticket_keys.bytes, 't', sizeof estate->ticket_keys.bytes);
     add_log(&estate->log);
+    add_keepers(&estate->keepers);
     add_sockets(&estate->sockets);
     add_generation(&estate->generation);
 }
@@ -161,7 +171,10 @@ START_TEST(what_is_written_is_read_back)
     ck_assert(got.sockets.slots[2].inherited == 1 && got.sockets.slots[2].fd == -1);
     ck_assert(got.generation.seats[0].child.channel == 23 && got.generation.seats[0].is_ready);
     ck_assert(got.generation.seats[2].child.channel == -1 && got.generation.seats[2].worker == 6);
-    ck_assert_uint_eq(got.fd_count, 16);
+    ck_assert(got.keepers.count == 2 && got.keepers.has_current);
+    ck_assert(got.keepers.children[0].pid == 105 && got.keepers.children[1].channel == 32);
+    ck_assert_int_eq(got.generation.blueprint.quarantine_fd, 31);
+    ck_assert_uint_eq(got.fd_count, 18);
     text_init(&again, TEXT_MAX_LENGTH);
     estate_print(&got, &again);
     ck_assert(slice_equals(text_slice(&again), text_slice(&bytes)));
@@ -247,6 +260,9 @@ static void own_pid(struct estate *estate) { estate->generation.seats[0].child.p
 static void two_fds(struct estate *estate) { estate->log.wake_fd = 20; }
 static void channel_twice(struct estate *estate) { estate->notify_fd = 23; }
 static void standard_fd(struct estate *estate) { estate->log.wake_fd = 2; }
+static void keeper_is_worker(struct estate *estate) { estate->keepers.children[0].pid = 102; }
+static void no_keeper_process(struct estate *estate) { estate->keepers.children[1].pid = 0; }
+static void no_keeper(struct estate *estate) { estate->keepers.count = 0; }
 static void no_spool(struct estate *estate) { estate->generation.blueprint.spool_fd = -1; }
 static void no_log_file(struct estate *estate) { estate->log.file_fd = -1; }
 static void file_to_stderr(struct estate *estate) { estate->log.output.target = 0; }
@@ -289,6 +305,9 @@ START_TEST(what_does_not_fit_together_is_refused)
         { init_as_logger, false, "none of ours" },
         { two_pids, false, "a process is there twice" },
         { own_pid, false, "a process is there twice" },
+        { keeper_is_worker, false, "a process is there twice" },
+        { no_keeper_process, false, "none of ours" },
+        { no_keeper, false, "a keeper is missing" },
         { two_fds, false, "a descriptor is there twice" },
         { channel_twice, false, "a descriptor is there twice" },
         { standard_fd, false, "standard" },
