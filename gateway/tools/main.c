@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * postern: the command line beside posternd. It checks and explains what people
- * wrote, receives mail for tests (sink) and sends one (send). It never talks to
- * a running posternd, and needs none.
+ * wrote, receives mail for tests (sink) and sends one (send), without a running
+ * posternd; about held mail it asks the one that runs.
  */
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +16,7 @@
 static const struct subcommand *const subcommands[] = {
     &subcommand_check,
     &subcommand_effective,
+    &subcommand_quarantine,
     &subcommand_send,
     &subcommand_sink,
 };

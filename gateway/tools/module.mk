@@ -9,12 +9,13 @@ postern_SOURCES = \
 	gateway/tools/maildir.c gateway/tools/maildir.h \
 	gateway/tools/main.c \
 	gateway/tools/options.c \
+	gateway/tools/quarantine.c \
 	gateway/tools/output.c gateway/tools/output.h \
 	gateway/tools/send.c \
 	gateway/tools/sink.c \
 	gateway/tools/sink_session.c gateway/tools/sink_session.h \
 	gateway/tools/subcommand.h
-postern_LDADD = libdaemon.a librecord.a libpolicy.a libconfig.a libevidence.a libsmtp.a $(NET_LIBS)
+postern_LDADD = libdaemon.a libquarantine.a librecord.a libpolicy.a libconfig.a libevidence.a libsmtp.a $(NET_LIBS)
 
 dist_man_MANS += gateway/tools/postern.1
 EXTRA_DIST += README.md

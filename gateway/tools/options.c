@@ -14,6 +14,7 @@
 
 #define MAX_NUMBER 1000000000u
 #define MAX_SIZE_BYTES (UINT64_C(1) << 40)
+#define MAX_DURATION_MS (UINT64_C(3650) * 24 * 3600 * 1000)
 #define HELP_COLUMN 30
 
 /* ---- Reading ---- */
@@ -59,6 +60,8 @@ static bool store(const struct option *option, const char *value, void *values)
         return number_parse(slice_from(value), MAX_NUMBER, field);
     case OPTION_SIZE:
         return number_parse_size(slice_from(value), MAX_SIZE_BYTES, field);
+    case OPTION_DURATION:
+        return number_parse_duration(slice_from(value), MAX_DURATION_MS, field);
     case OPTION_ENDPOINT:
         return ip_endpoint_parse(slice_from(value), field);
     }
@@ -120,7 +123,9 @@ bool options_parse(const struct subcommand *subcommand, const char **words, size
             index++;
         }
     }
-    if (operand_count == subcommand->operand_count)
+    words[operand_count] = NULL;
+    if (operand_count == subcommand->operand_count ||
+        (subcommand->has_more_operands && operand_count > subcommand->operand_count))
         return true;
     if (operand_count > subcommand->operand_count)
         tool_complain(subcommand->name, "\"%s\" is one word too many (see: postern help %s)",

@@ -29,6 +29,7 @@ enum option_kind {
     OPTION_TEXTS,    /* the same, any number of times -> struct option_texts */
     OPTION_NUMBER,   /* -> uint64_t */
     OPTION_SIZE,     /* with K, M or G -> uint64_t, bytes */
+    OPTION_DURATION, /* with ms, s, m, h or d -> uint64_t, milliseconds */
     OPTION_ENDPOINT, /* ADDRESS:PORT -> struct ip_endpoint */
 };
 
@@ -50,7 +51,8 @@ struct option {
 struct subcommand {
     const char *name;
     const char *operands;       /* "DOMAIN", for the help; "" for none */
-    size_t operand_count;       /* exactly so many */
+    size_t operand_count;       /* exactly so many, or at least */
+    bool has_more_operands;     /* at least; NULL stands behind the last */
     const char *summary;        /* one line */
     const char *description;    /* for `postern help NAME`; lines below 80 columns */
     const struct option *options;
@@ -63,13 +65,15 @@ struct subcommand {
 
 extern const struct subcommand subcommand_check;
 extern const struct subcommand subcommand_effective;
+extern const struct subcommand subcommand_quarantine;
 extern const struct subcommand subcommand_send;
 extern const struct subcommand subcommand_sink;
 
 /*
  * Reads `words` (what stands behind the subcommand's name) into `values`, which
  * is zeroed memory of values_size bytes with its defaults set. Operands are moved
- * to the front of `words`. False, after a line on stderr, when something is wrong.
+ * to the front of `words`, which has room for a NULL behind them. False, after a
+ * line on stderr, when something is wrong.
  */
 bool options_parse(const struct subcommand *subcommand, const char **words, size_t word_count,
                    void *values) __attribute__((warn_unused_result));
