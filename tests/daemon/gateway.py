@@ -160,12 +160,42 @@ class Client:
         self.socket.close()
 
 
+def read_stat(pid):
+    """The fields of /proc/PID/stat from the state on. OSError when it is gone."""
+    with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
+        return file.read().rpartition(")")[2].split()
+
+
+def is_alive(pid):
+    """Also of another user, and of one that nobody may look into; not of a zombie."""
+    with contextlib.suppress(OSError):
+        return read_stat(pid)[0] != "Z"
+    return False
+
+
 def send(port, subject="test", host="127.0.0.1"):
     client = Client(port, host)
     try:
         return client.send(subject)
     finally:
         client.close()
+
+
+class Disk:
+    """One that can stand still: a file that is empty, or not."""
+
+    def __init__(self, path):
+        self.path = path
+        self.go_on()
+        os.chmod(path, 0o644)
+
+    def stop(self):
+        with open(self.path, "w", encoding="ascii") as file:
+            file.write("stuck")
+
+    def go_on(self):
+        with open(self.path, "w", encoding="ascii"):
+            pass
 
 
 class Gateway:
@@ -242,10 +272,10 @@ domain example.org {{ backend legacy; policy open; }}
         self.signal(signal.SIGUSR1)  # it wakes up, and looks at the clock
 
     def arrange_stuck_disk(self):
-        """The spool's disk does nothing as long as the file exists whose path this gives."""
-        path = os.path.join(self.folder, "stuck")
-        self.preload("stuck_disk", STUCK_DISK_FILE=path)
-        return path
+        """The spool's disk does nothing between stop() and go_on() of what this gives."""
+        disk = Disk(os.path.join(self.folder, "stuck"))
+        self.preload("stuck_disk", STUCK_DISK_FILE=disk.path)
+        return disk
 
     def start(self, stderr=None, preexec=None, pass_fds=(), wait=True):
         own = None if stderr is not None else open(self.log_path, "ab")
@@ -293,8 +323,7 @@ domain example.org {{ backend legacy; policy open; }}
         found = []
         for pid in filter(str.isdigit, os.listdir("/proc")):
             with contextlib.suppress(OSError):
-                with open(f"/proc/{pid}/stat", encoding="ascii", errors="replace") as file:
-                    fields = file.read().rpartition(")")[2].split()
+                fields = read_stat(pid)
                 with open(f"/proc/{pid}/cmdline", "rb") as file:
                     command = file.read().rstrip(b"\0").decode(errors="replace")
                 if int(fields[1]) == self.process.pid and fields[0] != "Z" \

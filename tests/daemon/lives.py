@@ -5,7 +5,7 @@ import signal
 import socket
 import time
 
-from gateway import PATIENCE, Client, GatewayTests, Load, expect, send, wait_for
+from gateway import PATIENCE, Client, GatewayTests, Load, expect, is_alive, send, wait_for
 
 
 class LifeTests(GatewayTests):
@@ -127,7 +127,7 @@ class LifeTests(GatewayTests):
         everyone = self.gateway.children("posternd: ")
         self.gateway.process.kill()
         self.gateway.process.wait()
-        wait_for(lambda: not any(os.path.exists(f"/proc/{pid}/fd/2") for pid in everyone),
+        wait_for(lambda: not any(is_alive(pid) for pid in everyone),
                  "the others to end")
         expect(self.gateway.find(r"event=master-gone "), "no worker has seen its end")
 
@@ -275,7 +275,7 @@ class LifeTests(GatewayTests):
         self.gateway.process.wait()
 
         def alive():
-            return [pid for pid in everyone if os.path.exists(f"/proc/{pid}/fd/2")]
+            return [pid for pid in everyone if is_alive(pid)]
         wait_for(lambda: not alive(), "the children to end")
         expect(client.read()[0] == 421, "the client was not told")
         client.close()

@@ -29,6 +29,9 @@ class LogTests(GatewayTests):
         port = int(self.gateway.find(r'"address":"127\.0\.0\.1:(\d+)"')[0])
         send(port)
         self.gateway.wait_log(r'"event":"transaction"')
+        self.backend.close()  # of which a worker has something to say
+        send(port)
+        self.gateway.wait_log(r'"event":"backend-down"')
         expect(self.gateway.stop() == 0, "no clean end")
         lines = [line for line in self.gateway.log().splitlines() if not
                  line.startswith(self.gateway.config_path)]

@@ -149,6 +149,7 @@ class StartTests(GatewayTests):
         client.close()
 
     def test_children_have_only_their_own_descriptors(self):
+        require_root()  # nobody else may look at them
         with open("/dev/null", "rb") as stray:
             os.set_inheritable(stray.fileno(), True)
             self.gateway.start(pass_fds=(stray.fileno(),))

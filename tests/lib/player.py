@@ -9,15 +9,17 @@ import copy
 import os
 import re
 import shutil
+import subprocess
 import threading
 import time
 
+import programs
 from backend import HOSTNAME, SECRET, Script, seconds
 from client import Client, Unexpected, WAIT_S
 from gateway import parse_log_line
 from texts import Mistake, fill_in, fill_known, shown, to_bytes, to_regex, unescape
 
-STEP = re.compile(r"([CS])(?:\*(\d+))?([:~]) ?(.*)")
+STEP = re.compile(r"([CSO])(?:\*(\d+))?([:~]) ?(.*)")
 # A step of which a table gives the word or the count.
 LATE = re.compile(r"(?:[CS]\*)?\{")
 # Our own Received field; see stamp.h.
@@ -41,6 +43,7 @@ class Player:
         self.scripts = {}
         self.sessions = {}      # TLS sessions by name
         self.first_line = len(gateway.lines())
+        self.output = []        # of the last `postern`, lines that were not looked at yet
 
     # ---- The run ----
 
@@ -55,6 +58,7 @@ class Player:
                 self.step_connect("", lines[0])
             self.run(lines, self.values)
             self.flush()
+            self.check_output()
         finally:
             for client in self.clients.values():
                 client.close()
@@ -95,6 +99,9 @@ class Player:
             self.say(match, values)
             return
         self.flush()
+        if match and match.group(1) == "O":
+            self.expect_output(match, values)
+            return
         if match:
             self.expect(match, values)
             return
@@ -147,6 +154,18 @@ class Player:
                 pattern = to_regex(text, now)
             if not pattern.fullmatch(got):
                 raise Unexpected(f"expected {fill_in(text, now)}\n       got      {shown(got)}")
+
+    def expect_output(self, match, values):
+        """"O: pattern": the next line that `postern` has printed."""
+        pattern = to_regex(fill_in(match.group(4), values), values)
+        got = self.output.pop(0) if self.output else "(nothing)"
+        if not pattern.fullmatch(got.encode()):
+            raise Unexpected(f"expected {pattern.pattern.decode()}\n       got      {got}")
+
+    def check_output(self):
+        """All that was printed must have been expected."""
+        if self.output:
+            raise Unexpected("postern also printed\n         " + "\n         ".join(self.output))
 
     # ---- Steps by their first word ----
 
@@ -325,6 +344,26 @@ class Player:
         """reconfigure STATEMENTS: writes the configuration anew; `signal HUP` reads it"""
         self.gateway.write_configuration(self.configure(rest))
 
+    def step_quarantine(self, rest, line):
+        """quarantine [fails STATUS] WORDS: `postern quarantine`; QID is of the last mail held"""
+        self.check_output()
+        words, status = rest.split(), 0
+        if words[0] == "fails":
+            status, words = int(words[1]), words[2:]
+        if "QID" in words:
+            self.step_await_log("qid=*", line)
+            held = [found["qid"] for found in self.gateway.lines()[self.first_line:]
+                    if "qid" in found]
+            words = [held[-1] if word == "QID" else word for word in words]
+        done = subprocess.run(
+            [programs.POSTERN, "quarantine", words[0], "-c", self.gateway.configuration_path,
+             *words[1:]], stdin=subprocess.DEVNULL, capture_output=True, timeout=WAIT_S * 2)
+        printed = (done.stdout + done.stderr).decode("latin-1")
+        self.output = printed.replace("\r\n", "\n").splitlines()
+        if done.returncode != status:
+            raise Unexpected(f"postern quarantine {' '.join(words)} ended with status "
+                             f"{done.returncode}:\n{done.stdout + done.stderr}")
+
     # ---- What must hold ----
 
     def own_lines(self, wait_for):
@@ -366,13 +405,13 @@ class Player:
             for word in (SECRET, HOSTNAME):
                 if word.encode() in client.heard:
                     raise Unexpected(f"the client could read {word}, which is the backend's")
-        lines = self.own_lines(self.has_all_lines)
+        taken = sum(len(script.received) for script in self.scripts.values())
+        lines = self.own_lines(lambda found: self.has_all_lines(found)
+                               and count_verdicts(found, "accept", "unknown") >= taken)
         if not self.has_all_lines(lines):
             raise Unexpected("not one line for each transaction, or session without one")
-        lines = [line for line in lines if line["event"] == "transaction"]
-        accepted = sum(line.get("verdict") == "accept" for line in lines)
-        unknown = sum(line.get("verdict") == "unknown" for line in lines)
-        taken = sum(len(script.received) for script in self.scripts.values())
+        accepted = count_verdicts(lines, "accept")
+        unknown = count_verdicts(lines, "unknown")
         if not accepted <= taken <= accepted + unknown:
             raise Unexpected(f"{accepted} mails accepted, {taken} taken by the backend")
         for script in self.scripts.values():
@@ -473,6 +512,12 @@ class Player:
             elif not skip or parse_log_line(line) is None:
                 shown_lines.append(f"    {line}")
         return "\n".join(out + shown_lines[-30:])
+
+
+def count_verdicts(lines, *verdicts):
+    """How many mails had one of these, when they came or when they were released."""
+    return sum(line["event"] in ("transaction", "release") and line.get("verdict") in verdicts
+               for line in lines)
 
 
 def print_address(address):

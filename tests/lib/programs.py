@@ -34,11 +34,11 @@ def user():
 
 
 def make_folder():
-    """A folder that posternd can live in, with a spool of its user."""
+    """A folder that posternd can live in, with a spool and a quarantine of its user."""
     folder = tempfile.mkdtemp(prefix="postern-test-")
     os.chmod(folder, 0o755)
-    spool = os.path.join(folder, "spool")
-    os.mkdir(spool, 0o700)
-    if user() is not None:
-        os.chown(spool, pwd.getpwnam(USER).pw_uid, -1)
+    for name in ("spool", "held"):
+        os.mkdir(os.path.join(folder, name), 0o700)
+        if user() is not None:
+            os.chown(os.path.join(folder, name), pwd.getpwnam(USER).pw_uid, -1)
     return folder
