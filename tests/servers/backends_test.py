@@ -2,11 +2,13 @@
 """Each real mail server as backend: mail goes through and is read in its mailbox."""
 import os
 import re
+import subprocess
 import unittest
 
 import mail_servers
 from ports import hold_port
 from postern_case import PosternCase, servers_environment
+from programs import POSTERN
 
 # Dots, an empty line, an 8-bit byte, a line of blanks, one that is long, and no end but CRLF.
 BODY = b".\r\n..two\r\n\r\n\xe4\xf6\r\n   \r\n" + 900 * b"x" + b"\r\nFrom here on\r\nlast\r\n"
@@ -112,6 +114,31 @@ class Backends:
             for pattern in self.server.traces([(f"{chunking}-{name}", chunks)
                                                for name, _, chunks in mails]):
                 self.server.await_log(pattern)
+
+    def test_held_mail_is_released_into_the_mailbox_once(self):
+        """Nothing reaches the server before, and then the same as would have gone through."""
+        gateway = self.start_gateway(self.server.port, """
+            quarantine { folder {folder}/held; }
+            policy plain { rule held { when header Subject contains "held"; then quarantine; } }
+            """)
+        status, said = self.swaks(gateway, "--tls", "--data", self.write_message("held"))
+        self.assertEqual(status, 0, said)
+        line = self.await_verdict(gateway, "held")
+        self.assertEqual((line["verdict"], line["qid"]), ("quarantine", line["txn"]))
+        self.assertNotIn("backend_qid", line)
+        for _ in range(3):
+            run = subprocess.run([POSTERN, "quarantine", "release", line["qid"], "-c",
+                                  gateway.configuration_path], capture_output=True, text=True,
+                                 timeout=60, check=False)
+            self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+            self.assertIn(" bob@example.org released: legacy ", run.stdout)
+        message = self.server.await_mail(b"<held@example.net>")
+        header, _, body = message.partition(b"\n\n")
+        self.assertEqual(body, BODY.replace(b"\r\n", b"\n"))
+        self.assertIn(f"with ESMTPS id {line['txn']}\n".encode(), header)
+        released = [one for one in gateway.lines() if one["event"] == "release"]
+        self.assertEqual([one["verdict"] for one in released], ["accept"])
+        self.assertEqual(sum(b"<held@example.net>" in one for one in self.server.mailbox()), 1)
 
     def test_connection_is_used_for_mail_after_mail(self):
         """The pool, as a real server sees it."""
