@@ -102,6 +102,18 @@ static void forget_tasks(struct list_link *queue)
         continue;
 }
 
+/* libevent gives it back its default: one that comes at our very end must not be our end. */
+static void forget_signal(struct signal_handler *handler)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, event_get_signal(&handler->event));
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    event_del(&handler->event);
+    mem_free(handler);
+}
+
 void loop_free(struct loop **handle)
 {
     struct loop *loop = *handle;
@@ -118,8 +130,7 @@ void loop_free(struct loop **handle)
     while ((link = list_take_first(&loop->signals)) != NULL) {
         struct signal_handler *handler = LIST_OWNER(link, struct signal_handler, link);
 
-        event_del(&handler->event);
-        mem_free(handler);
+        forget_signal(handler);
     }
     forget_tasks(&loop->tasks);
     forget_tasks(&loop->again);
