@@ -378,6 +378,13 @@ static const struct setting listener_settings[] = {
       .doc = "Commands that lead to no mail after which the session is ended." },
     { .key = "max-sessions", .type = SETTING_NUMBER, TO(max_sessions), .min = 1, .max = 1000000,
       .default_text = "5000", .doc = "Sessions that one worker has at a time on this listener." },
+    { .key = "max-sessions-per-address", .type = SETTING_NUMBER, TO(max_sessions_per_address),
+      .min = 1, .max = 1000000, .default_text = "50",
+      .doc = "Sessions that one client address has at a time on this listener, in all workers." },
+    { .key = "max-sessions-per-network", .type = SETTING_NUMBER, TO(max_sessions_per_network),
+      .min = 1, .max = 1000000, .default_text = "200",
+      .doc = "Sessions that the network of a client has at a time on this listener, in all "
+             "workers." },
     { .key = "max-header-bytes", .type = SETTING_SIZE, TO(max_header_bytes), .min = KIB,
       .max = 16 * MIB, .default_text = "256K", .doc = "Size of a message's header." },
     { .key = "max-header-fields", .type = SETTING_NUMBER, TO(max_header_fields), .min = 10,

@@ -60,6 +60,8 @@ struct config_listener {
     uint64_t max_errors;
     uint64_t max_commands_without_mail;
     uint64_t max_sessions;      /* of this listener, per worker */
+    uint64_t max_sessions_per_address; /* of this listener, in all workers */
+    uint64_t max_sessions_per_network; /* likewise */
     uint64_t max_header_bytes;
     uint64_t max_header_fields;
     uint64_t max_line_bytes;    /* of the content */

@@ -34,6 +34,7 @@ struct seat {
     uint32_t worker;           /* id of this process; another one for the next */
     bool is_ready;
     struct counters *counters; /* of this process; NULL while there is none */
+    unsigned int table;        /* of record/presence, of this process; while `child` is there */
     bool is_given[HANDOVER_MAX_SLOTS]; /* by id: it has got this socket */
     struct handover_poll poll; /* what it was told last */
     struct backoff backoff;
@@ -177,9 +178,11 @@ static struct handover_work make_orders(const struct seat *seat)
         .ring_bytes = generation->settings.ring_bytes,
         .index = seat->index,
         .is_debug = generation->settings.is_debug,
+        .presence_table = seat->table,
         .ticket_keys = *generation->tools.ticket_keys,
     };
 
+    memcpy(work.presence_secret, generation->tools.presence->secret, sizeof work.presence_secret);
     memcpy(work.hash_key, generation->settings.hash_key, sizeof work.hash_key);
     return work;
 }
@@ -216,10 +219,14 @@ static bool start_child(struct seat *seat, int ring_fd, int life_fd, struct text
     const struct generation *generation = seat->generation;
     char title[HANDOVER_LABEL_BYTES];
     int counters_fd = make_counters(seat, problem);
+    bool has_table = counters_fd >= 0 &&
+                     presence_file_take(generation->tools.presence, &seat->table, problem);
 
     snprintf(title, sizeof title, "posternd: worker %u", (unsigned int)seat->index);
-    if (counters_fd >= 0)
+    if (has_table)
         seat->child = child_start(generation->tools.children, title, &worker_events, seat, problem);
+    if (has_table && seat->child == NULL)
+        presence_file_drop(generation->tools.presence, seat->table);
     if (seat->child != NULL) {
         const int fds[] = {
             [HANDOVER_WORK_SOURCES] = generation->blueprint.sources_fd,
@@ -228,6 +235,7 @@ static bool start_child(struct seat *seat, int ring_fd, int life_fd, struct text
             [HANDOVER_WORK_RING] = ring_fd,
             [HANDOVER_WORK_WAKE] = log_feed_wake_fd(generation->tools.feed),
             [HANDOVER_WORK_COUNTERS] = counters_fd,
+            [HANDOVER_WORK_PRESENCE] = generation->tools.presence->fd,
             [HANDOVER_WORK_LIFE] = life_fd,
         };
 
@@ -472,6 +480,7 @@ static void on_exit(void *owner, pid_t pid, int wait_status)
     if (!is_drained)
         log_death(seat, pid, wait_status);
     forget_counters(seat);
+    presence_file_drop(generation->tools.presence, seat->table);
     if (generation->state == GENERATION_DRAINING) {
         end_when_empty(generation);
         return;

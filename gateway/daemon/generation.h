@@ -14,6 +14,7 @@
 #include "daemon/child.h"
 #include "daemon/handover.h"
 #include "daemon/log_feed.h"
+#include "daemon/presence_file.h"
 #include "daemon/sockets.h"
 
 struct generation;
@@ -47,6 +48,7 @@ struct generation_tools {
     struct log_feed *feed;
     struct sockets *sockets;
     const struct tls_ticket_keys *ticket_keys;
+    struct presence_file *presence;
 };
 
 /* Called from the loop or from a child's end; none of them may free the generation at once. */

@@ -28,6 +28,7 @@
 #include "daemon/memory_file.h"
 #include "daemon/notify.h"
 #include "daemon/plan.h"
+#include "daemon/presence_file.h"
 #include "daemon/slots.h"
 #include "daemon/sockets.h"
 #include "net/loop.h"
@@ -61,6 +62,7 @@ struct master {
     struct log_feed *feed;
     struct tls_ticket_keys ticket_keys;
     struct loop_timer ticket_timer;
+    struct presence_file presence;
     uint8_t hash_key[32];
     uint64_t last_number;        /* of a generation */
     /* In flight. */
@@ -312,6 +314,7 @@ static bool begin_generation(struct master *master, const struct config *config,
         .feed = master->feed,
         .sockets = &master->sockets,
         .ticket_keys = &master->ticket_keys,
+        .presence = &master->presence,
     };
     struct generation_settings settings = make_settings(master, config);
     struct socket_uses uses;
@@ -546,7 +549,8 @@ static bool init(struct master *master, struct text *problem)
     loop_timer_init(&master->load_timer, master->loop, on_load_timeout, master);
     if (master->options->is_debug)
         log_set_level(LOG_LEVEL_DEBUG);
-    if (!children_init(&master->children, master->loop, problem))
+    if (!children_init(&master->children, master->loop, problem) ||
+        !presence_file_init(&master->presence, problem))
         return false;
     master->feed = log_feed_new(&master->children, problem);
     if (master->feed == NULL)
@@ -559,23 +563,14 @@ static bool init(struct master *master, struct text *problem)
     return true;
 }
 
-/* libevent gives them back their defaults: one that comes at our very end must not be our end. */
-static void block_signals(void)
-{
-    sigset_t all;
-
-    sigfillset(&all);
-    sigprocmask(SIG_BLOCK, &all, NULL);
-}
-
 static void clear(struct master *master)
 {
-    block_signals();
     loop_task_cancel(&master->free_task);
     generation_free(&master->gone);
     blueprint_clear(&master->blueprint);
     log_feed_free(&master->feed);
     sockets_clear(&master->sockets);
+    presence_file_clear(&master->presence);
     notify_clear(&master->notify);
     children_clear(&master->children);
     loop_free(&master->loop);

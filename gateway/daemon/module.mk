@@ -18,6 +18,7 @@ libdaemon_a_SOURCES = \
 	gateway/daemon/notice.c gateway/daemon/notice.h \
 	gateway/daemon/notify.c gateway/daemon/notify.h \
 	gateway/daemon/plan.c gateway/daemon/plan.h \
+	gateway/daemon/presence_file.c gateway/daemon/presence_file.h \
 	gateway/daemon/slots.c gateway/daemon/slots.h \
 	gateway/daemon/sockets.c gateway/daemon/sockets.h \
 	gateway/daemon/tls_setup.c gateway/daemon/tls_setup.h \

@@ -29,6 +29,7 @@ enum connection_state {
 
 struct connection {
     struct list_link link;      /* in the gate's list */
+    struct presence_mark presence; /* the gate's: how it has counted us */
     struct shared *shared;      /* lent */
     struct stream *stream;      /* owned; NULL once ORPHANED or GONE */
     struct session *session;    /* owned; NULL once GONE */
@@ -74,6 +75,11 @@ struct connection *connection_from_link(struct list_link *link)
 size_t connection_listener(const struct connection *connection)
 {
     return connection->listener_index;
+}
+
+struct presence_mark *connection_presence(struct connection *connection)
+{
+    return &connection->presence;
 }
 
 /* ---- Output. */

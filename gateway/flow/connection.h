@@ -23,9 +23,10 @@ void connection_free(struct connection **connection);
 /* Ends it with 421: at once while no transaction is open, else (unless `now`) after that. */
 void connection_shut_down(struct connection *connection, bool now);
 
-/* For the gate's list. */
+/* For the gate: its list, and what it has counted. */
 struct list_link *connection_link(struct connection *connection);
 struct connection *connection_from_link(struct list_link *link);
 size_t connection_listener(const struct connection *connection);
+struct presence_mark *connection_presence(struct connection *connection);
 
 #endif

@@ -19,6 +19,7 @@
 #include "policy/policy_book.h"
 #include "record/counters.h"
 #include "record/log_ring.h"
+#include "record/presence.h"
 #include "record/record.h"
 
 struct gate;
@@ -33,6 +34,7 @@ struct gate_settings {
     struct spill *spill;
     struct log_ring_writer *log;
     struct counters *counters;              /* the worker's block */
+    struct presence *presence;              /* its place in what all workers count */
     struct record_style style;
     uint64_t generation;                    /* of the configuration */
 };

@@ -163,10 +163,11 @@ class Postern(Gateway):
         hostname mx.bench.example;
         {user}
         workers {workers};
+        max-sessions {sessions};
         log {{ to file {folder}/log; }}
         spool-folder {folder};
-        listener inbound {{ listen 127.0.0.1:{port}; role inbound; tls optional; }}
-        listener inbounds {{ listen 127.0.0.1:{tls_port}; role inbound; tls implicit; }}
+        listener inbound {{ listen 127.0.0.1:{port}; tls optional; {limits} }}
+        listener inbounds {{ listen 127.0.0.1:{tls_port}; tls implicit; {limits} }}
         certificate {{ names mx.bench.example; chain {chain}; key {key}; }}
         backend sink {{ address 127.0.0.1:{backend_port}; identity none; recipients ask; }}
         domain bench.example {{ backend sink; policy open; }}
@@ -193,9 +194,13 @@ class Postern(Gateway):
         is_root = os.geteuid() == 0
         if is_root:
             shutil.chown(place.folder, "nobody")
+        sessions = self.settings.max_sessions + 50
+        limits = " ".join(f"max-sessions{of} {sessions};"
+                          for of in ("", "-per-address", "-per-network"))
         configuration = write(os.path.join(place.folder, "postern.conf"),
                               self.CONFIGURATION.format(user="user nobody;" if is_root else "",
                                                         workers=self.settings.workers,
+                                                        sessions=sessions, limits=limits,
                                                         **vars(place)))
         return [self.program, "-c", configuration], None
 
