@@ -59,6 +59,7 @@ struct loop {
     /* The rest. */
     struct list_link signals;
     char *shared_buffer;      /* NULL until it is first wanted */
+    struct loop_accounts accounts;
 };
 
 struct loop_watch {
@@ -154,6 +155,11 @@ char *loop_shared_buffer(struct loop *loop)
     if (loop->shared_buffer == NULL)
         loop->shared_buffer = mem_resize(NULL, LOOP_SHARED_BUFFER_BYTES, 1);
     return loop->shared_buffer;
+}
+
+struct loop_accounts *loop_accounts(struct loop *loop)
+{
+    return &loop->accounts;
 }
 
 /* ---- The turn. */
