@@ -92,6 +92,24 @@ class CeilingTests(GatewayTests):
         for client in self.fill():
             client.close()
 
+    def test_recipients_are_of_the_memory_for_messages(self):
+        self.gateway.write_config(workers=1, more="max-spool-memory 1M;",
+                                  listen="listen 127.0.0.1:0; max-recipients 10000;")
+        self.gateway.start()
+        client, code, text = self.connect(["MAIL FROM:<a@example.net>"])
+        expect(code == 250, f"MAIL got {code} {text}")
+        count = 0
+        while code == 250 and count < 10000:
+            code, text = client.say(f"RCPT TO:<{count}.{100 * 'b'}@example.org>")
+            count += 1
+        expect(code == 452 and "(system.no-space " in text, f"{count} got {code} {text}")
+        expect(count > 500, f"only {count} found room")
+        expect(client.say("RSET")[0] == 250, "no RSET")
+        client.close()
+        client, code, text = self.connect(["MAIL FROM:<a@example.net>", "RCPT TO:<b@example.org>"])
+        expect(code == 250, f"behind it, RCPT got {code} {text}")
+        client.close()
+
     def test_those_who_are_turned_away_do_not_fill_the_log(self):
         self.gateway.write_config(workers=1, listen="listen 127.0.0.1:0; max-sessions 1;")
         self.gateway.start()
