@@ -419,6 +419,7 @@ struct connection *connection_new(struct shared *shared, size_t listener_index, 
     connection->started_ms = clock_monotonic_ms();
     loop_task_init(&connection->task, go_on_next_turn, connection);
     connection->stream = stream_new(shared->settings.loop, take_fd, &stream_events, connection);
+    stream_set_write_timeout(connection->stream, listener_of(connection)->write_timeout_ms);
     connection->session = session_new(shared, listener_index, peer,
                                       shared->names_local_address
                                           ? stream_local(connection->stream)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """How many sessions one client may have, as all workers of both generations count them."""
+import contextlib
 import os
 import signal
 import socket
@@ -91,6 +92,23 @@ class CeilingTests(GatewayTests):
         wait_for(lambda: len(self.gateway.children("posternd: worker")) == 2, "the old to end")
         for client in self.fill():
             client.close()
+
+    def test_a_client_that_never_listens_is_cut_off(self):
+        self.gateway.write_config(workers=1, listen="listen 127.0.0.1:0; write-timeout 300ms; "
+                                                    "max-commands-without-mail 100000;")
+        self.gateway.start()
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(PATIENCE)
+        client.connect(("127.0.0.1", self.gateway.port))
+        heard = client.recv(1000)
+        client.sendall(b"EHLO client.example.net\r\n")
+        while b"\r\n250 " not in heard:
+            heard += client.recv(1000)
+        with contextlib.suppress(OSError):  # it may be cut off before all is said
+            client.sendall(95000 * b"VRFY bob\r\n")
+        self.gateway.wait_log(r"event=session .*close=timeout\.write")
+        client.close()
 
     def test_recipients_are_of_the_memory_for_messages(self):
         self.gateway.write_config(workers=1, more="max-spool-memory 1M;",
