@@ -19,7 +19,7 @@ import ssl
 import struct
 import sys
 
-MAX_RAMP_SECONDS = 20
+MAX_RAMP_SECONDS = 60
 NEVER = 3600
 HEAD = b"From: bot@bot.example\r\nTo: someone\r\nSubject: hello\r\n"
 

@@ -40,7 +40,7 @@ listener inbound { max-sessions-per-address 50; max-sessions-per-network 200; }
 listener inbounds {
     listen 127.0.0.1:0; tls implicit; max-sessions-per-address 50; max-sessions-per-network 200;
 }
-backend legacy { max-idle 10; }
+backend legacy { max-idle 10; wait 60s; }
 """
 MAIL = (b"MAIL FROM:<alice@example.net>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\n",
         b"Subject: hello\r\n\r\nHello Bob.\r\n.\r\nQUIT\r\n")
