@@ -7,12 +7,12 @@
  *   load-gen --port P --messages 1000 --per-connection 1 --pause-ms 5
  *   load-gen --port P --sessions 2000 --idle --tls implicit
  *
- * With --pause-ms there is one session at a time, and its mails begin so far
- * apart, however long they take. It ends with one line of JSON. With --idle it opens a few sessions up to the
- * reply to EHLO, prints {"idle": N}, waits for a line on stdin, opens the rest,
- * prints again, waits again and ends: the bench measures the gateway's memory
- * at the two stops, so that what the first sessions cost once is not shared out
- * among all.
+ * It ends with one line of JSON. With --pause-ms it sends one mail at a time, and
+ * they begin so far apart, unless one takes longer than that. With --idle it opens
+ * a few sessions up to the reply to EHLO, prints {"idle": N}, waits for a line on
+ * stdin, opens the rest, prints again, waits again and ends: the bench measures the
+ * gateway's memory at the two stops, so that what the first sessions cost once is
+ * not shared out among all.
  */
 #include "bench.h"
 #include "session.h"
@@ -85,7 +85,8 @@ static void set_option(struct options *order, int option)
         break;
     default:
         bench_fail("usage: load-gen --port N [--sessions N] [--messages N] [--per-connection N] "
-                   "[--size BYTES] [--tls none|starttls|implicit] [--seconds N] [--pause-ms N] [--idle]");
+                   "[--size BYTES] [--tls none|starttls|implicit] [--seconds N] [--pause-ms N] "
+                   "[--idle]");
     }
 }
 

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
+#include "base/memory.h"
+
 void crypto_random(void *bytes, size_t count)
 {
     unsigned char *next = bytes;
@@ -30,4 +32,51 @@ void crypto_hmac_sha256(struct slice key, struct slice input, uint8_t digest[CRY
     if (HMAC(EVP_sha256(), key.length > 0 ? key.data : (const char *)nothing, (int)key.length,
              bytes, input.length, digest, NULL) == NULL)
         abort();
+}
+
+struct crypto_sha256 {
+    EVP_MD_CTX *context; /* owned */
+};
+
+void crypto_sha256(struct slice input, uint8_t digest[CRYPTO_SHA256_BYTES])
+{
+    static const char nothing[1];
+
+    if (EVP_Digest(input.length > 0 ? input.data : nothing, input.length, digest, NULL,
+                   EVP_sha256(), NULL) != 1)
+        abort();
+}
+
+struct crypto_sha256 *crypto_sha256_new(void)
+{
+    struct crypto_sha256 *sha256 = mem_new(sizeof *sha256);
+
+    sha256->context = EVP_MD_CTX_new();
+    if (sha256->context == NULL || EVP_DigestInit_ex(sha256->context, EVP_sha256(), NULL) != 1)
+        abort();
+    return sha256;
+}
+
+void crypto_sha256_add(struct crypto_sha256 *sha256, struct slice input)
+{
+    if (input.length > 0 && EVP_DigestUpdate(sha256->context, input.data, input.length) != 1)
+        abort();
+}
+
+void crypto_sha256_take(struct crypto_sha256 *sha256, uint8_t digest[CRYPTO_SHA256_BYTES])
+{
+    if (EVP_DigestFinal_ex(sha256->context, digest, NULL) != 1 ||
+        EVP_DigestInit_ex(sha256->context, EVP_sha256(), NULL) != 1)
+        abort();
+}
+
+void crypto_sha256_free(struct crypto_sha256 **handle)
+{
+    struct crypto_sha256 *sha256 = *handle;
+
+    *handle = NULL;
+    if (sha256 == NULL)
+        return;
+    EVP_MD_CTX_free(sha256->context);
+    mem_free(sha256);
 }

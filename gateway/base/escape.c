@@ -94,6 +94,65 @@ void escape_add_logfmt(struct text *out, struct slice bytes)
         add_quoted(out, bytes, add_next_ascii);
 }
 
+/* The byte that the escape at the start of `*rest` stands for; a printable one has no \xHH. */
+static bool take_escape(struct slice *rest, char *byte)
+{
+    const char *at = rest->data;
+
+    if (rest->length >= 2 && (at[1] == '"' || at[1] == '\\')) {
+        *byte = at[1];
+        *rest = slice_from_offset(*rest, 2);
+        return true;
+    }
+    if (rest->length < 4 || at[1] != 'x' || ascii_hex_value(at[2]) < 0 ||
+        ascii_hex_value(at[3]) < 0 || ascii_is_upper(at[2]) || ascii_is_upper(at[3]))
+        return false;
+    *byte = (char)(ascii_hex_value(at[2]) << 4 | ascii_hex_value(at[3]));
+    *rest = slice_from_offset(*rest, 4);
+    return !ascii_is_printable(*byte);
+}
+
+bool escape_parse_ascii(struct text *out, struct slice escaped)
+{
+    while (escaped.length > 0) {
+        size_t plain = plain_length(escaped);
+        struct slice run = slice_until(escaped, plain);
+        char byte;
+
+        escaped = slice_from_offset(escaped, plain);
+        if (plain == 0) {
+            if (escaped.data[0] != '\\' || !take_escape(&escaped, &byte))
+                return false;
+            run = (struct slice){ &byte, 1 };
+        }
+        if (!text_add_whole(out, run))
+            return false;
+    }
+    return true;
+}
+
+bool escape_next_logfmt(struct slice *rest, struct text *out)
+{
+    struct slice value = *rest;
+    size_t end;
+
+    if (value.length > 0 && value.data[0] == '"') {
+        end = 1;
+        while (end < value.length && value.data[end] != '"')
+            end += value.data[end] == '\\' ? 2 : 1;
+        if (end >= value.length)
+            return false;
+        *rest = slice_from_offset(value, end + 1);
+        value = slice_from_offset(slice_until(value, end), 1);
+        return (rest->length == 0 || rest->data[0] == ' ') && !is_bare(value) &&
+               escape_parse_ascii(out, value);
+    }
+    if (slice_find_byte(value, ' ', &end))
+        value = slice_until(value, end);
+    *rest = slice_from_offset(*rest, value.length);
+    return is_bare(value) && text_add_whole(out, value);
+}
+
 /* The lowest code point that a sequence of this length may carry: shorter forms are overlong. */
 static unsigned int lowest_code_point(size_t length)
 {

@@ -26,6 +26,14 @@ void escape_add_logfmt(struct text *out, struct slice bytes);
 /* A JSON string with its quotes (RFC 8259 section 7); bytes that are no UTF-8 become U+FFFD. */
 void escape_add_json(struct text *out, struct slice bytes);
 
+/*
+ * The reading side. Both append to `out` the bytes that were escaped, and take nothing that the
+ * writing side would not have written for them; false also when `out` has no room for all of it.
+ * The second takes the value at the start of `*rest`, up to a blank or the end, off it.
+ */
+bool escape_parse_ascii(struct text *out, struct slice escaped) __attribute__((warn_unused_result));
+bool escape_next_logfmt(struct slice *rest, struct text *out) __attribute__((warn_unused_result));
+
 /* Length of the valid UTF-8 sequence at the start of `s` (RFC 3629), 0 when there is none. */
 size_t utf8_sequence_length(struct slice s);
 /* All of `s` is valid UTF-8. */

@@ -64,23 +64,6 @@ static void report_failed(void *owner);
 
 static const struct child_events worker_events = { .on_message = on_message, .on_exit = on_exit };
 
-/* ---- Blueprint. */
-
-void blueprint_init(struct blueprint *blueprint)
-{
-    *blueprint = (struct blueprint){ .sources_fd = -1, .secrets_fd = -1, .spool_fd = -1 };
-}
-
-void blueprint_clear(struct blueprint *blueprint)
-{
-    const int fds[] = { blueprint->sources_fd, blueprint->secrets_fd, blueprint->spool_fd };
-
-    for (size_t i = 0; i < sizeof fds / sizeof fds[0]; i++)
-        if (fds[i] >= 0)
-            close(fds[i]);
-    blueprint_init(blueprint);
-}
-
 /* ---- Life. */
 
 static struct loop *loop_of(const struct generation *generation)

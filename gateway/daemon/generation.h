@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/text.h"
+#include "daemon/blueprint.h"
 #include "daemon/child.h"
 #include "daemon/handover.h"
 #include "daemon/log_feed.h"
@@ -18,18 +19,6 @@
 #include "daemon/sockets.h"
 
 struct generation;
-
-/* What the loader made of a configuration. */
-struct blueprint {
-    int sources_fd;  /* owned */
-    int secrets_fd;  /* owned */
-    int spool_fd;    /* owned */
-    struct handover_identity identity;
-};
-/* Holds nothing yet. */
-void blueprint_init(struct blueprint *blueprint);
-/* Closes what it holds; a second call is harmless. */
-void blueprint_clear(struct blueprint *blueprint);
 
 /* From the configuration, as far as the master needs it. */
 struct generation_settings {

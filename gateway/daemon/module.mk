@@ -3,13 +3,16 @@
 noinst_LIBRARIES += libdaemon.a
 libdaemon_a_SOURCES = \
 	gateway/daemon/backoff.c gateway/daemon/backoff.h \
+	gateway/daemon/blueprint.c gateway/daemon/blueprint.h \
 	gateway/daemon/child.c gateway/daemon/child.h \
 	gateway/daemon/disk.c gateway/daemon/disk.h \
 	gateway/daemon/generation.c gateway/daemon/generation.h \
+	gateway/daemon/generations.c gateway/daemon/generations.h \
 	gateway/daemon/handover.c gateway/daemon/handover.h \
 	gateway/daemon/identity.c gateway/daemon/identity.h \
 	gateway/daemon/load.c gateway/daemon/load.h \
 	gateway/daemon/loader.c gateway/daemon/loader.h \
+	gateway/daemon/loading.c gateway/daemon/loading.h \
 	gateway/daemon/log_feed.c gateway/daemon/log_feed.h \
 	gateway/daemon/log_output.c gateway/daemon/log_output.h \
 	gateway/daemon/logger.c gateway/daemon/logger.h \

@@ -84,6 +84,72 @@ START_TEST(escape_json_is_always_a_valid_string)
 }
 END_TEST
 
+/* Every byte, and every pair of those that mean something. */
+START_TEST(what_was_escaped_reads_back)
+{
+    static const char signs[] = "\"\\x0a 9=\n\xff~";
+    struct text out;
+    struct text back;
+
+    text_init(&out, 100);
+    text_init(&back, 100);
+    for (unsigned int i = 0; i < 256 + sizeof signs * sizeof signs; i++) {
+        char pair[2] = { (char)i, 0 };
+        struct slice in = { pair, 1 };
+        struct slice rest;
+
+        if (i >= 256) {
+            pair[0] = signs[(i - 256) / sizeof signs];
+            pair[1] = signs[(i - 256) % sizeof signs];
+            in.length = 2;
+        }
+        escape_add_ascii(&out, in);
+        ck_assert(escape_parse_ascii(&back, text_slice(&out)));
+        unit_expect_text("ascii", &back, in);
+        text_reset(&out);
+        text_reset(&back);
+        escape_add_logfmt(&out, in);
+        text_add_string(&out, " next");
+        rest = text_slice(&out);
+        ck_assert(escape_next_logfmt(&rest, &back));
+        unit_expect_text("logfmt", &back, in);
+        ck_assert(slice_equals(rest, SLICE(" next")));
+        text_reset(&out);
+        text_reset(&back);
+    }
+    text_clear(&out);
+    text_clear(&back);
+}
+END_TEST
+
+START_TEST(what_no_escape_wrote_is_not_read)
+{
+    static const struct slice ascii[] = {
+        BYTES("\\"), BYTES("a\\"), BYTES("\\n"), BYTES("\\x"), BYTES("\\x0"), BYTES("\\x0g"),
+        BYTES("\\x0A"), BYTES("\\x41"), BYTES("\\x22"), BYTES("\""), BYTES("a\nb"),
+        BYTES("\xc3\xa9"), BYTES("\0"),
+    };
+    static const struct slice logfmt[] = {
+        BYTES(""), BYTES(" a"), BYTES("\""), BYTES("\"a b"), BYTES("\"a b\"c"), BYTES("\"bare\""),
+        BYTES("\"a b\\\""), BYTES("a=b"), BYTES("a\"b"), BYTES("a\tb"), BYTES("\"a b\\x41\""),
+    };
+    struct text out;
+
+    text_init(&out, 100);
+    for (size_t i = 0; i < COUNT(ascii); i++)
+        ck_assert_msg(!escape_parse_ascii(&out, ascii[i]), "ascii %zu is read", i);
+    for (size_t i = 0; i < COUNT(logfmt); i++) {
+        struct slice rest = logfmt[i];
+
+        ck_assert_msg(!escape_next_logfmt(&rest, &out), "logfmt %zu is read", i);
+    }
+    text_clear(&out);
+    text_init(&out, 3);
+    ck_assert(!escape_parse_ascii(&out, SLICE("four")));
+    text_clear(&out);
+}
+END_TEST
+
 /*
  * Whatever the ceiling, a cut text ends between two whole characters and a
  * quoted one is closed: a reader never takes our own quote for an escaped one.
@@ -451,6 +517,8 @@ static Suite *print_suite(void)
     tcase_add_test(escape, escape_ascii_leaves_nothing_that_could_act);
     tcase_add_test(escape, escape_logfmt_quotes_what_needs_it);
     tcase_add_test(escape, escape_json_is_always_a_valid_string);
+    tcase_add_test(escape, what_was_escaped_reads_back);
+    tcase_add_test(escape, what_no_escape_wrote_is_not_read);
     tcase_add_test(escape, escape_cuts_between_characters_and_closes_quotes);
     tcase_add_test(escape, escape_json_cuts_between_characters_and_closes_quotes);
     tcase_add_test(escape, utf8_sequences_follow_rfc_3629);

@@ -352,6 +352,37 @@ START_TEST(digests_match_the_published_vectors)
 }
 END_TEST
 
+START_TEST(a_digest_of_runs_is_that_of_the_whole)
+{
+    /* The vectors of FIPS 180-4 for "abc", for nothing and for two blocks. */
+    static const struct {
+        struct slice input;
+        const char *want;
+    } cases[] = {
+        { BYTES("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },
+        { BYTES(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" },
+        { BYTES("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"),
+          "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1" },
+    };
+    struct crypto_sha256 *sha256 = crypto_sha256_new();
+    uint8_t digest[CRYPTO_SHA256_BYTES];
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        crypto_sha256(cases[i].input, digest);
+        expect_digest(digest, cases[i].want);
+        for (size_t cut = 0; cut <= cases[i].input.length; cut++) {
+            crypto_sha256_add(sha256, slice_until(cases[i].input, cut));
+            crypto_sha256_add(sha256, slice_from_offset(cases[i].input, cut));
+            crypto_sha256_take(sha256, digest);
+            expect_digest(digest, cases[i].want);
+        }
+    }
+    crypto_sha256_free(&sha256);
+    ck_assert_ptr_null(sha256);
+    crypto_sha256_free(&sha256);
+}
+END_TEST
+
 START_TEST(crypto_random_fills_all_of_any_size)
 {
     uint8_t bytes[1001] = { 0 };
@@ -453,6 +484,7 @@ static Suite *system_suite(void)
     tcase_add_test(clock, clock_prints_what_people_and_mail_read);
     tcase_add_test(clock, clock_runs_forward_and_obeys_a_test);
     tcase_add_test(crypto, digests_match_the_published_vectors);
+    tcase_add_test(crypto, a_digest_of_runs_is_that_of_the_whole);
     tcase_add_test(crypto, crypto_random_fills_all_of_any_size);
     tcase_add_test(id, ids_are_sixteen_characters_that_cannot_be_misread);
     tcase_add_test(id, ids_sort_by_time);
