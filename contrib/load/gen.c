@@ -4,13 +4,15 @@
  * of N sessions sends its next mail as soon as the one before was answered.
  *
  *   load-gen --port P --sessions 10 --messages 2000 --per-connection 1 --size 4096
+ *   load-gen --port P --messages 1000 --per-connection 1 --pause-ms 5
  *   load-gen --port P --sessions 2000 --idle --tls implicit
  *
- * It ends with one line of JSON. With --idle it opens a few sessions up to the
- * reply to EHLO, prints {"idle": N}, waits for a line on stdin, opens the rest,
- * prints again, waits again and ends: the bench measures the gateway's memory
- * at the two stops, so that what the first sessions cost once is not shared out
- * among all.
+ * It ends with one line of JSON. With --pause-ms it sends one mail at a time, and
+ * they begin so far apart, unless one takes longer than that. With --idle it opens
+ * a few sessions up to the reply to EHLO, prints {"idle": N}, waits for a line on
+ * stdin, opens the rest, prints again, waits again and ends: the bench measures the
+ * gateway's memory at the two stops, so that what the first sessions cost once is
+ * not shared out among all.
  */
 #include "bench.h"
 #include "session.h"
@@ -35,6 +37,7 @@ struct options {
     uint64_t per_connection;
     uint64_t message_bytes;
     uint64_t seconds;
+    uint64_t pause_us;
     enum tls_mode tls;
     bool idle;
 };
@@ -74,12 +77,16 @@ static void set_option(struct options *order, int option)
     case 'd':
         order->seconds = bench_parse_number("--seconds", optarg, 1, 3600);
         break;
+    case 'u':
+        order->pause_us = 1000 * bench_parse_number("--pause-ms", optarg, 1, 60000);
+        break;
     case 'i':
         order->idle = true;
         break;
     default:
         bench_fail("usage: load-gen --port N [--sessions N] [--messages N] [--per-connection N] "
-                   "[--size BYTES] [--tls none|starttls|implicit] [--seconds N] [--idle]");
+                   "[--size BYTES] [--tls none|starttls|implicit] [--seconds N] [--pause-ms N] "
+                   "[--idle]");
     }
 }
 
@@ -93,6 +100,7 @@ static struct options parse_options(int argc, char **argv)
         { "size", required_argument, NULL, 's' },
         { "tls", required_argument, NULL, 't' },
         { "seconds", required_argument, NULL, 'd' },
+        { "pause-ms", required_argument, NULL, 'u' },
         { "idle", no_argument, NULL, 'i' },
         { NULL, 0, NULL, 0 },
     };
@@ -213,6 +221,30 @@ static void send_mails(struct load *load, struct session *sessions, uint64_t cou
     abort_all(sessions, count, "no answer in time");
 }
 
+/* One mail after the other, each on a connection of its own. */
+static void send_paced(struct load *load, struct session *session, const struct options *order,
+                       uint64_t until_us)
+{
+    uint64_t next_us = bench_now_us();
+
+    for (uint64_t i = 0; i < order->messages && next_us < until_us; i++) {
+        uint64_t now_us;
+
+        *session = (struct session){ 0 };
+        load->mails_left = 1;
+        session_start(session, load);
+        while (load->active > 0 && bench_now_us() < until_us + GRACE_US)
+            turn(load, until_us + GRACE_US);
+        abort_all(session, 1, "no answer in time");
+        next_us += order->pause_us;
+        now_us = bench_now_us();
+        if (now_us < next_us)
+            usleep((useconds_t)(next_us - now_us));
+        else
+            next_us = now_us;
+    }
+}
+
 /* Opens sessions [from, to) a few at a time, and returns when they are idle or have failed. */
 static void open_idle(struct load *load, struct session *sessions, uint64_t from, uint64_t to,
                       uint64_t until_us)
@@ -309,6 +341,8 @@ int main(int argc, char **argv)
     started_us = bench_now_us();
     if (order.idle)
         hold_idle(&load, sessions, order.sessions, started_us + order.seconds * 1000000);
+    else if (order.pause_us > 0)
+        send_paced(&load, sessions, &order, started_us + order.seconds * 1000000);
     else
         send_mails(&load, sessions, order.sessions, started_us + order.seconds * 1000000);
     report(&load, started_us);

@@ -10,6 +10,7 @@ libbase_a_SOURCES = \
 	gateway/base/ip.c gateway/base/ip.h \
 	gateway/base/list.h \
 	gateway/base/map.c gateway/base/map.h \
+	gateway/base/sip_hash.c gateway/base/sip_hash.h \
 	gateway/base/clock.c gateway/base/clock.h \
 	gateway/base/crypto.c gateway/base/crypto.h \
 	gateway/base/id.c gateway/base/id.h \

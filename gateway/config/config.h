@@ -61,11 +61,14 @@ struct config_listener {
     uint64_t max_errors;
     uint64_t max_commands_without_mail;
     uint64_t max_sessions;      /* of this listener, per worker */
+    uint64_t max_sessions_per_address; /* of this listener, in all workers */
+    uint64_t max_sessions_per_network; /* likewise */
     uint64_t max_header_bytes;
     uint64_t max_header_fields;
     uint64_t max_line_bytes;    /* of the content */
     uint64_t idle_timeout_ms;   /* between commands (RFC 5321 4.5.3.2.7: 5 min) */
     uint64_t data_timeout_ms;   /* between reads of content */
+    uint64_t write_timeout_ms;  /* without progress in what we send */
     uint64_t session_timeout_ms;/* of a whole session */
     uint64_t tls_timeout_ms;    /* of a handshake */
     uint64_t post_dot_budget_ms;

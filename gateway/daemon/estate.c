@@ -17,6 +17,7 @@
 
 #include "base/memory.h"
 #include "record/log_ring.h"
+#include "record/presence.h"
 #include "record/record.h"
 
 #define MAX_STRING_BYTES 4096
@@ -49,6 +50,7 @@ static const uint64_t speech[] = {
     HANDOVER_LEAVE,
     HANDOVER_RING_DONE, sizeof(struct handover_ring_done),
     LOG_RING_LAYOUT,
+    PRESENCE_LAYOUT,
 };
 
 /* One way through all fields: out of the estate into bytes, or back. */
@@ -61,8 +63,11 @@ struct walk {
 
 void estate_init(struct estate *estate)
 {
-    *estate = (struct estate){ .notify_fd = -1, .log = { .logger.channel = -1, .file_fd = -1,
-                                                         .wake_fd = -1 } };
+    *estate = (struct estate){
+        .notify_fd = -1,
+        .presence_fd = -1,
+        .log = { .logger.channel = -1, .file_fd = -1, .wake_fd = -1 },
+    };
     blueprint_init(&estate->generation.blueprint);
 }
 
@@ -360,6 +365,7 @@ static void walk_sockets(struct walk *walk, struct estate_sockets *sockets)
 
 static void walk_seat(struct walk *walk, struct estate_seat *seat)
 {
+    walk_u32(walk, &seat->table, PRESENCE_MAX_TABLES - 1);
     walk_child(walk, &seat->child);
     walk_u32(walk, &seat->worker, UINT32_MAX);
     walk_fd(walk, &seat->counters_fd, seat->child.pid != 0);
@@ -399,6 +405,8 @@ static void walk_all(struct walk *walk)
     walk_own(walk);
     walk_log(walk, &estate->log);
     walk_keepers(walk, &estate->keepers);
+    walk_fd(walk, &estate->presence_fd, true);
+    walk_bytes(walk, estate->presence_secret, sizeof estate->presence_secret);
     walk_sockets(walk, &estate->sockets);
     walk_generation(walk, &estate->generation);
     if (walk->out == NULL && walk->trouble == NULL && walk->in.length > 0)

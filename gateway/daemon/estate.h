@@ -93,6 +93,7 @@ struct estate_sockets {
 };
 
 struct estate_seat {
+    uint32_t table;    /* of record/presence, while there is a child */
     struct estate_child child;
     uint32_t worker;   /* its id; 0 without a child */
     int counters_fd;   /* -1 likewise */
@@ -124,6 +125,8 @@ struct estate {
     uint8_t hash_key[32];
     struct estate_log log;
     struct estate_keepers keepers;
+    int presence_fd;       /* the memory of record/presence */
+    uint64_t presence_secret[2];
     struct estate_sockets sockets;
     struct estate_generation generation;
     /* All of the above that are not -1, each once; filled by print and parse. */

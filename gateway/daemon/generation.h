@@ -16,6 +16,7 @@
 #include "daemon/handover.h"
 #include "daemon/keeper_feed.h"
 #include "daemon/log_feed.h"
+#include "daemon/presence_file.h"
 #include "daemon/sockets.h"
 
 struct estate_generation;
@@ -41,6 +42,7 @@ struct generation_tools {
     struct keeper_feed *keeper;
     struct sockets *sockets;
     const struct tls_ticket_keys *ticket_keys;
+    struct presence_file *presence;
 };
 
 /* Called from the loop or from a child's end; none of them may free the generation at once. */

@@ -44,7 +44,7 @@ static const struct shape shapes[HANDOVER_TYPE_COUNT] = {
 
 _Static_assert(sizeof(struct handover_work) <= HANDOVER_MAX_BYTES, "a body fits a message");
 _Static_assert(sizeof(struct handover_identity) == (5 + HANDOVER_MAX_GROUPS) * 4, "no padding");
-_Static_assert(sizeof(struct handover_work) == sizeof(struct handover_identity) + 24 +
+_Static_assert(sizeof(struct handover_work) == sizeof(struct handover_identity) + 48 +
                                                    sizeof(struct tls_ticket_keys) + 32,
                "no padding");
 _Static_assert(sizeof(struct handover_keep) == sizeof(struct handover_identity) + 32,

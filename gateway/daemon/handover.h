@@ -81,6 +81,7 @@ enum handover_work_fd {
     HANDOVER_WORK_RING,
     HANDOVER_WORK_WAKE,     /* eventfd of the logger */
     HANDOVER_WORK_COUNTERS,
+    HANDOVER_WORK_PRESENCE,
     HANDOVER_WORK_LIFE,     /* kept open: its end tells the logger of ours */
     HANDOVER_WORK_FD_COUNT
 };
@@ -91,6 +92,8 @@ struct handover_work {
     uint64_t ring_bytes;
     uint32_t index;         /* from 1, for messages */
     uint32_t is_debug;      /* 0 or 1 */
+    uint64_t presence_secret[2];
+    uint64_t presence_table;
     struct tls_ticket_keys ticket_keys;
     uint8_t hash_key[32];   /* for log-addresses hash */
 };

@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -27,6 +28,7 @@
 #include "daemon/loading.h"
 #include "daemon/log_feed.h"
 #include "daemon/notify.h"
+#include "daemon/presence_file.h"
 #include "daemon/sandbox.h"
 #include "daemon/sockets.h"
 #include "daemon/upgrade.h"
@@ -64,6 +66,7 @@ struct master {
     struct log_feed *feed;
     struct keeper_feed *keeper;
     struct tls_ticket_keys ticket_keys;
+    struct presence_file presence;
     struct loop_timer ticket_timer;
     struct loading *loading;     /* NULL but in MASTER_LOADING */
     struct upgrade *upgrade;     /* NULL but in MASTER_UPGRADING */
@@ -286,6 +289,8 @@ static void describe(void *owner, struct estate *estate)
         estate->ticket_ms = master->ticket_timer.due_ms - now_ms;
     log_feed_bequeath(master->feed, &estate->log);
     keeper_feed_bequeath(master->keeper, &estate->keepers);
+    estate->presence_fd = master->presence.fd;
+    memcpy(estate->presence_secret, master->presence.secret, sizeof estate->presence_secret);
     sockets_bequeath(&master->sockets, &estate->sockets);
     generations_bequeath(&master->generations, estate);
 }
@@ -441,6 +446,7 @@ static void init_generations(struct master *master)
         .feed = master->feed,
         .sockets = &master->sockets,
         .ticket_keys = &master->ticket_keys,
+        .presence = &master->presence,
     };
 
     tools.keeper = master->keeper = keeper_feed_new(
@@ -476,7 +482,8 @@ static bool begin(struct master *master, struct text *problem)
     master->program = upgrade_find_program();
     tls_ticket_keys_make(&master->ticket_keys);
     loop_timer_start(&master->ticket_timer, TICKET_KEYS_MS);
-    if (!children_init(&master->children, master->loop, problem))
+    if (!children_init(&master->children, master->loop, problem) ||
+        !presence_file_init(&master->presence, problem))
         return false;
     master->feed = log_feed_new(&master->children, problem);
     if (master->feed == NULL)
@@ -492,7 +499,9 @@ static bool take_over(struct master *master, struct text *problem)
     struct estate *estate = &master->estate;
 
     if (!upgrade_receive(estate, problem) ||
-        !children_init(&master->children, master->loop, problem))
+        !children_init(&master->children, master->loop, problem) ||
+        !presence_file_inherit(&master->presence, estate->presence_fd, estate->presence_secret,
+                               problem))
         return false;
     master->options.path = estate->path;
     master->options.is_debug = estate->is_debug;
@@ -523,6 +532,7 @@ static void clear(struct master *master)
     keeper_feed_free(&master->keeper);
     log_feed_free(&master->feed);
     sockets_clear(&master->sockets);
+    presence_file_clear(&master->presence);
     notify_clear(&master->notify);
     children_clear(&master->children);
     loop_free(&master->loop);

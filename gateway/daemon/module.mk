@@ -27,6 +27,7 @@ libdaemon_a_SOURCES = \
 	gateway/daemon/notice.c gateway/daemon/notice.h \
 	gateway/daemon/notify.c gateway/daemon/notify.h \
 	gateway/daemon/plan.c gateway/daemon/plan.h \
+	gateway/daemon/presence_file.c gateway/daemon/presence_file.h \
 	gateway/daemon/sandbox.c gateway/daemon/sandbox.h \
 	gateway/daemon/sandbox_calls.c gateway/daemon/sandbox_calls.h \
 	gateway/daemon/seat.c gateway/daemon/seat.h \

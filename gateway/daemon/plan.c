@@ -9,11 +9,12 @@
 #include "config/diagnostics.h"
 #include "config/sources.h"
 #include "daemon/memory_file.h"
+#include "net/stream.h"
 
 /* Of a machine with more processors only so many are used unasked. */
 #define MAX_OWN_WORKERS 64
-/* Descriptors of a worker that are neither sessions nor backends nor sockets. */
-#define SPARE_FILES 100
+/* Descriptors of a worker for nothing that is counted below: last words, and its own. */
+#define SPARE_FILES (100 + STREAM_MAX_FINISHING)
 
 struct config *plan_read_config(int sources_fd, const char *path, struct slice *packed)
 {

@@ -67,9 +67,11 @@ static struct handover_work make_orders(const struct seat *seat)
         .ring_bytes = terms->settings.ring_bytes,
         .index = seat->index,
         .is_debug = terms->settings.is_debug,
+        .presence_table = seat->table,
         .ticket_keys = *terms->tools.ticket_keys,
     };
 
+    memcpy(work.presence_secret, terms->tools.presence->secret, sizeof work.presence_secret);
     memcpy(work.hash_key, terms->settings.hash_key, sizeof work.hash_key);
     return work;
 }
@@ -108,10 +110,14 @@ static bool start_child(struct seat *seat, int ring_fd, int life_fd, struct text
 {
     const struct seat_terms *terms = seat->terms;
     char title[HANDOVER_LABEL_BYTES];
+    bool has_table = make_counters(seat, problem) &&
+                     presence_file_take(terms->tools.presence, &seat->table, problem);
 
     snprintf(title, sizeof title, "posternd: worker %u", (unsigned int)seat->index);
-    if (make_counters(seat, problem))
+    if (has_table)
         seat->child = child_start(terms->tools.children, title, &worker_events, seat, problem);
+    if (has_table && seat->child == NULL)
+        presence_file_drop(terms->tools.presence, seat->table);
     if (seat->child != NULL) {
         const int fds[] = {
             [HANDOVER_WORK_SOURCES] = terms->blueprint.sources_fd,
@@ -120,6 +126,7 @@ static bool start_child(struct seat *seat, int ring_fd, int life_fd, struct text
             [HANDOVER_WORK_RING] = ring_fd,
             [HANDOVER_WORK_WAKE] = log_feed_wake_fd(terms->tools.feed),
             [HANDOVER_WORK_COUNTERS] = seat->counters_fd,
+            [HANDOVER_WORK_PRESENCE] = terms->tools.presence->fd,
             [HANDOVER_WORK_LIFE] = life_fd,
         };
 
@@ -220,6 +227,7 @@ static void on_exit(void *owner, pid_t pid, int wait_status)
     if (!seat->events->may_end(seat->owner, wait_status))
         log_death(seat, pid, wait_status);
     forget_counters(seat);
+    presence_file_drop(seat->terms->tools.presence, seat->table);
     seat->events->on_empty(seat->owner, seat);
 }
 
@@ -299,6 +307,7 @@ void seat_inherit(struct seat *seat, const struct estate_seat *estate)
     seat->worker = estate->worker;
     if (last_worker < seat->worker)
         last_worker = seat->worker;
+    seat->table = estate->table;
     seat->counters_fd = estate->counters_fd;
     seat->counters = memory_file_map_shared(seat->counters_fd, sizeof *seat->counters);
     seat->child = child_adopt(seat->terms->tools.children, (pid_t)estate->child.pid,
@@ -318,6 +327,7 @@ void seat_bequeath(const struct seat *seat, struct estate_seat *estate)
     estate->child.pid = (uint32_t)child_pid(seat->child);
     estate->child.channel = child_channel(seat->child);
     estate->worker = seat->worker;
+    estate->table = seat->table;
     estate->counters_fd = seat->counters_fd;
     estate->is_ready = seat->is_ready;
 }

@@ -46,6 +46,7 @@ struct seat {
     struct child *child;       /* NULL while it is empty */
     uint32_t worker;           /* id of this process; another one for the next */
     bool is_ready;
+    unsigned int table;        /* of record/presence, of this process; while `child` is there */
     int counters_fd;           /* of this process; -1 while there is none */
     struct counters *counters; /* mapped; NULL likewise */
     bool is_given[HANDOVER_MAX_SLOTS]; /* by id: it has got this socket */

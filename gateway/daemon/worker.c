@@ -30,6 +30,7 @@
 #include "policy/policy_book.h"
 #include "record/counters.h"
 #include "record/log_ring.h"
+#include "record/presence.h"
 
 #define EXIT_CANNOT_START 2
 #define MAX_MESSAGES_PER_TURN 64
@@ -72,6 +73,7 @@ struct worker {
     struct log_ring_writer *ring;
     struct notice_sink sink;
     struct counters *counters;
+    struct presence presence;
     int wake_fd;
     int life_fd;                  /* closed by our end alone */
     /* The configuration. */
@@ -105,7 +107,7 @@ static size_t ring_memory_bytes(const struct worker *worker)
 }
 
 /* From here on, what it logs goes the way of all lines. */
-static bool open_ring(struct worker *worker, struct handover *message)
+static bool open_shared_memory(struct worker *worker, struct handover *message)
 {
     size_t ring_bytes = (size_t)worker->orders.ring_bytes;
 
@@ -115,7 +117,14 @@ static bool open_ring(struct worker *worker, struct handover *message)
         memory_file_map_shared(message->fds[HANDOVER_WORK_RING], ring_memory_bytes(worker));
     worker->counters = memory_file_map_shared(message->fds[HANDOVER_WORK_COUNTERS],
                                               sizeof *worker->counters);
-    if (worker->ring_memory == NULL || worker->counters == NULL)
+    worker->presence = (struct presence){
+        .memory = memory_file_map_shared(message->fds[HANDOVER_WORK_PRESENCE],
+                                         presence_memory_bytes()),
+        .table = (unsigned int)worker->orders.presence_table,
+        .secret = { worker->orders.presence_secret[0], worker->orders.presence_secret[1] },
+    };
+    if (worker->ring_memory == NULL || worker->counters == NULL ||
+        worker->presence.memory == NULL)
         return false;
     worker->ring = log_ring_writer_new(worker->ring_memory, ring_bytes,
                                        log_ring_slot_count(ring_bytes), worker->wake_fd);
@@ -281,6 +290,7 @@ static void open_gate(struct worker *worker)
         .tls_clients = worker->tls_clients,
         .log = worker->ring,
         .counters = worker->counters,
+        .presence = &worker->presence,
         .style = make_style(worker),
         .generation = worker->orders.generation,
     };
@@ -309,7 +319,7 @@ static bool start(struct worker *worker, struct handover *message)
     mem_keep_freed(KEPT_BYTES);
     worker->orders = message->body.work;
     worker->spool_fd = handover_take_fd(message, HANDOVER_WORK_SPOOL);
-    if (!open_ring(worker, message) || !give_up_privileges(worker))
+    if (!open_shared_memory(worker, message) || !give_up_privileges(worker))
         return false;
     text_init(&path, HANDOVER_MAX_BYTES);
     text_add(&path, handover_text(message));
@@ -523,6 +533,7 @@ static void clear(struct worker *worker)
     if (worker->ring_memory != NULL)
         memory_file_unmap_shared(worker->ring_memory, ring_memory_bytes(worker));
     memory_file_unmap_shared(worker->counters, sizeof *worker->counters);
+    memory_file_unmap_shared(worker->presence.memory, presence_memory_bytes());
 }
 
 int worker_run(void)

@@ -11,8 +11,14 @@
 #include "base/log.h"
 #include "base/memory.h"
 
-/* A client that is only a little slow keeps its envelope, however many wait. */
-#define HOLD_GRACE_MS 1000
+/*
+ * A client that is only a little slow keeps its envelope while somebody waits; the more wait, the
+ * less. To open an envelope again takes the backend a moment, and most of those who fall silent
+ * behind RCPT when connections are rare do it on purpose.
+ */
+#define HOLD_GRACE_MS 50
+/* More are not counted: by then the grace is nothing. */
+#define MAX_COUNTED 64
 
 /* How long those stay that are idle beyond `max-idle`. */
 #define CROWD_IDLE_MS 1000
@@ -397,22 +403,37 @@ static void fail_request(struct pool *pool, struct pool_request *request)
     answer_clear(&failure);
 }
 
-/* Asks for the channel that has waited longest for its client, if that was long enough. */
-static void reclaim_oldest_hold(struct pool *pool)
+static size_t count_some(const struct list_link *list)
 {
-    struct pool_hold *hold;
-    uint64_t age_ms;
+    size_t count = 0;
 
-    if (list_is_empty(&pool->holds))
-        return;
-    hold = LIST_OWNER(pool->holds.next, struct pool_hold, link);
-    age_ms = loop_now_ms(pool->settings.loop) - hold->since_ms;
-    if (age_ms < HOLD_GRACE_MS) {
-        loop_timer_start(&pool->reclaim, HOLD_GRACE_MS - age_ms);
-        return;
+    for (const struct list_link *link = list->next; link != list && count < MAX_COUNTED;
+         link = link->next)
+        count++;
+    return count;
+}
+
+/*
+ * Asks for as many channels as are waited for and are not on their way back already: those that
+ * have waited longest for their clients, if that was long enough.
+ */
+static void reclaim_holds(struct pool *pool)
+{
+    size_t waiting_count = count_some(&pool->waiting);
+    size_t returning_count = count_some(&pool->kept);
+    uint64_t grace_ms = HOLD_GRACE_MS / waiting_count;
+
+    for (; returning_count < waiting_count && !list_is_empty(&pool->holds); returning_count++) {
+        struct pool_hold *hold = LIST_OWNER(pool->holds.next, struct pool_hold, link);
+        uint64_t age_ms = loop_now_ms(pool->settings.loop) - hold->since_ms;
+
+        if (age_ms < grace_ms) {
+            loop_timer_start(&pool->reclaim, grace_ms - age_ms);
+            return;
+        }
+        list_remove(&hold->link);
+        hold->on_wanted(hold->owner);
     }
-    list_remove(&hold->link);
-    hold->on_wanted(hold->owner);
 }
 
 /* False when nothing can be done for it, nor for those behind it. */
@@ -431,7 +452,7 @@ static bool serve_request(struct pool *pool, struct pool_request *request)
     if (address_index == config->address_count) {
         /* One that is in use now will do as well: a backend may refuse any more of them. */
         if (!request->is_fresh && pool->channel_count > 0) {
-            reclaim_oldest_hold(pool);
+            reclaim_holds(pool);
             return false;
         }
         fail_request(pool, request);
@@ -440,7 +461,7 @@ static bool serve_request(struct pool *pool, struct pool_request *request)
     if (pool->channel_count >= config->max_connections && pool->idle_count > 0)
         close_oldest(pool);
     if (pool->channel_count >= config->max_connections) {
-        reclaim_oldest_hold(pool);
+        reclaim_holds(pool);
         return false;
     }
     open_channel(pool, request, address_index);

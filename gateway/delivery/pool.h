@@ -71,7 +71,7 @@ void pool_request_cancel(struct pool_request **request);
 
 /*
  * A channel that is given out and only waits for a client to go on. Embedded in its owner.
- * `on_wanted`: somebody waits, and the hold is over a second old: the owner gives the channel back.
+ * `on_wanted`: somebody waits, and the hold is old enough: the owner gives the channel back.
  * It comes from the loop, once, and the hold has ended. So clients that open envelopes and fall
  * silent cannot keep the backend from everybody else.
  */

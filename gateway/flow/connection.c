@@ -29,6 +29,7 @@ enum connection_state {
 
 struct connection {
     struct list_link link;      /* in the gate's list */
+    struct presence_mark presence; /* the gate's: how it has counted us */
     struct shared *shared;      /* lent */
     struct stream *stream;      /* owned; NULL once ORPHANED or GONE */
     struct session *session;    /* owned; NULL once GONE */
@@ -74,6 +75,11 @@ struct connection *connection_from_link(struct list_link *link)
 size_t connection_listener(const struct connection *connection)
 {
     return connection->listener_index;
+}
+
+struct presence_mark *connection_presence(struct connection *connection)
+{
+    return &connection->presence;
 }
 
 /* ---- Output. */
@@ -438,6 +444,7 @@ struct connection *connection_new(struct shared *shared, size_t listener_index, 
     connection->started_ms = clock_monotonic_ms();
     loop_task_init(&connection->task, go_on_next_turn, connection);
     connection->stream = stream_new(shared->settings.loop, take_fd, &stream_events, connection);
+    stream_set_write_timeout(connection->stream, listener_of(connection)->write_timeout_ms);
     connection->session = session_new(shared, listener_index, peer,
                                       shared->names_local_address
                                           ? stream_local(connection->stream)

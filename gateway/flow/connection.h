@@ -29,9 +29,10 @@ enum connection_shutdown {
 };
 void connection_shut_down(struct connection *connection, enum connection_shutdown how);
 
-/* For the gate's list. */
+/* For the gate: its list, and what it has counted. */
 struct list_link *connection_link(struct connection *connection);
 struct connection *connection_from_link(struct list_link *link);
 size_t connection_listener(const struct connection *connection);
+struct presence_mark *connection_presence(struct connection *connection);
 
 #endif

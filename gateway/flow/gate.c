@@ -2,21 +2,18 @@
 /* The gate of one worker; see gate.h. */
 #include "flow/gate.h"
 
-#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "flow/connection.h"
 #include "flow/release.h"
 #include "flow/shared.h"
-#include "net/stream.h"
+#include "flow/turnstile.h"
 #include "smtp/server_replies.h"
-
-/* A client that is turned away gets this long to collect the reply. */
-#define TURNED_AWAY_MS 1000
 
 struct gate {
     struct shared *shared;             /* owned */
     struct releases *releases;         /* owned; NULL without a quarantine */
+    struct turnstile *turnstile;       /* owned */
     struct list_link connections;
     size_t connection_count;
     size_t *counts;                    /* by listener */
@@ -46,6 +43,7 @@ struct gate *gate_new(const struct gate_settings *settings)
     struct gate *gate = mem_new(sizeof *gate);
 
     gate->shared = shared_new(settings);
+    gate->turnstile = turnstile_new(gate->shared);
     gate->counts = mem_new_array(settings->config->listener_count, sizeof(*gate->counts));
     list_init(&gate->connections);
     loop_timer_init(&gate->backends_timer, settings->loop, report_backends, gate);
@@ -121,6 +119,7 @@ void gate_free(struct gate **handle)
     while ((link = list_take_first(&gate->connections)) != NULL) {
         struct connection *connection = connection_from_link(link);
 
+        presence_leave(gate->shared->settings.presence, connection_presence(connection));
         connection_free(&connection);
     }
     stop_awaiting_backends(gate);
@@ -128,6 +127,7 @@ void gate_free(struct gate **handle)
     loop_timer_cancel(&gate->drain_timer);
     loop_task_cancel(&gate->drained_task);
     releases_free(&gate->releases);
+    turnstile_free(&gate->turnstile);
     shared_free(&gate->shared);
     mem_free(gate->counts);
     mem_free(gate);
@@ -173,65 +173,49 @@ static void on_connection_gone(void *owner, struct connection *connection)
     list_remove(connection_link(connection));
     gate->connection_count--;
     gate->counts[connection_listener(connection)]--;
+    presence_leave(gate->shared->settings.presence, connection_presence(connection));
     counter_subtract(counters_of(gate), COUNTER_SESSIONS_OPEN, 1);
     end_drain_when_empty(gate);
 }
 
-static void ignore_input(void *owner)
+/*
+ * Counts the session in, and says what it is refused with; REPLY_OK when it may come in. Hosts of a
+ * relay block are the owner's own, and a socket without addresses tells nobody from another.
+ */
+static enum server_reply count_in(struct gate *gate, size_t listener_index,
+                                  const struct ip_address *client, struct presence_mark *mark)
 {
-    (void)owner;
-}
+    const struct config *config = gate->shared->settings.config;
+    const struct config_listener *listener = &config->listeners[listener_index];
+    struct presence *presence = gate->shared->settings.presence;
+    struct presence_counts counts;
 
-static void ignore_end(void *owner, enum stream_end end, const char *detail)
-{
-    (void)owner;
-    (void)end;
-    (void)detail;
-}
-
-/* Says why and closes, without the memory and the work of a session. */
-static void turn_away(struct gate *gate, size_t listener_index, int take_fd,
-                      const struct ip_endpoint *peer, enum server_reply id)
-{
-    static const struct stream_events events = { .on_input = ignore_input, .on_end = ignore_end };
-    const struct config_listener *listener =
-        &gate->shared->settings.config->listeners[listener_index];
-    struct stream *stream = stream_new(gate->shared->settings.loop, take_fd, &events, gate);
-    struct reply reply = server_reply_get(id);
-    struct record record;
-
-    /* Inside implicit TLS nobody could read a reply in plain. */
-    if (listener->tls != LISTENER_TLS_IMPLICIT) {
-        reply_print(&gate->shared->scratch, &reply, "");
-        stream_write(stream, text_slice(&gate->shared->scratch));
-        text_reset(&gate->shared->scratch);
-    }
-    stream_finish(&stream, TURNED_AWAY_MS);
-    counter_add(counters_of(gate), COUNTER_SESSIONS_REFUSED, 1);
-    record_init(&record);
-    record.event = RECORD_SESSION;
-    record.wall_us = clock_wall_us();
-    record.client = *peer;
-    record.listener = listener->name;
-    record.generation = gate->shared->settings.generation;
-    record.reply_code = reply.code;
-    record.close_reason = reply.reason;
-    shared_log(gate->shared, &record);
+    *mark = (struct presence_mark){ 0 };
+    if (gate->connection_count >= config->max_sessions ||
+        gate->counts[listener_index] >= listener->max_sessions)
+        return REPLY_TOO_MANY_SESSIONS;
+    if (ip_is_unspecified(client) || config_find_relay(config, client) != NULL)
+        return REPLY_OK;
+    counts = presence_enter(presence, slice_from(listener->name), client, mark);
+    if (counts.address <= listener->max_sessions_per_address &&
+        counts.network <= listener->max_sessions_per_network)
+        return REPLY_OK;
+    presence_leave(presence, mark);
+    return counts.address > listener->max_sessions_per_address ? REPLY_TOO_MANY_FROM_ADDRESS
+                                                               : REPLY_TOO_MANY_FROM_NETWORK;
 }
 
 void gate_accept(struct gate *gate, size_t listener_index, int take_fd,
                  const struct ip_endpoint *peer)
 {
-    const struct config *config = gate->shared->settings.config;
+    struct presence_mark mark;
+    enum server_reply refusal = REPLY_SHUTDOWN;
     struct connection *connection;
 
-    if (gate->is_draining) {
-        turn_away(gate, listener_index, take_fd, peer, REPLY_SHUTDOWN);
-        return;
-    }
-    if (gate->connection_count >= config->max_sessions ||
-        gate->counts[listener_index] >= config->listeners[listener_index].max_sessions) {
-        turn_away(gate, listener_index, take_fd, peer, REPLY_TOO_MANY_SESSIONS);
+    if (!gate->is_draining)
+        refusal = count_in(gate, listener_index, &peer->address, &mark);
+    if (refusal != REPLY_OK) {
+        turnstile_refuse(gate->turnstile, listener_index, take_fd, peer, refusal);
         return;
     }
     counter_add(counters_of(gate), COUNTER_SESSIONS, 1);
@@ -240,6 +224,7 @@ void gate_accept(struct gate *gate, size_t listener_index, int take_fd,
     gate->counts[listener_index]++;
     connection = connection_new(gate->shared, listener_index, take_fd, peer, on_connection_gone,
                                 gate);
+    *connection_presence(connection) = mark;
     list_add_last(&gate->connections, connection_link(connection));
 }
 

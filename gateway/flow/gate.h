@@ -20,6 +20,7 @@
 #include "quarantine/keeper_link.h"
 #include "record/counters.h"
 #include "record/log_ring.h"
+#include "record/presence.h"
 #include "record/record.h"
 
 struct gate;
@@ -35,6 +36,7 @@ struct gate_settings {
     struct keeper_link *keeper;             /* NULL: there is no quarantine */
     struct log_ring_writer *log;
     struct counters *counters;              /* the worker's block */
+    struct presence *presence;              /* its place in what all workers count */
     struct record_style style;
     uint64_t generation;                    /* of the configuration */
 };

@@ -3,6 +3,7 @@
 noinst_LIBRARIES += libflow.a
 libflow_a_SOURCES = \
 	gateway/flow/gate.c gateway/flow/gate.h \
+	gateway/flow/turnstile.c gateway/flow/turnstile.h \
 	gateway/flow/connection.c gateway/flow/connection.h \
 	gateway/flow/session.c gateway/flow/session.h \
 	gateway/flow/transaction.c gateway/flow/transaction.h \

@@ -7,9 +7,9 @@
 #include "base/memory.h"
 #include "smtp/server_replies.h"
 
-void recipients_init(struct recipients *recipients)
+void recipients_init(struct recipients *recipients, struct spool_budget *budget)
 {
-    *recipients = (struct recipients){ .attempts = NULL };
+    *recipients = (struct recipients){ .budget = budget };
 }
 
 void recipients_clear(struct recipients *recipients)
@@ -17,13 +17,28 @@ void recipients_clear(struct recipients *recipients)
     for (size_t i = 0; i < recipients->count; i++)
         recipient_clear(&recipients->attempts[i].recipient);
     mem_free(recipients->attempts);
-    recipients_init(recipients);
+    spool_budget_give_back(recipients->budget, recipients->memory_bytes);
+    recipients_init(recipients, recipients->budget);
+}
+
+/* Twice: the array grows by doubling, and what is open at the backend has a copy. */
+static uint64_t find_memory(const struct recipient *recipient)
+{
+    uint64_t bytes = sizeof(struct attempt) + address_text(&recipient->address).length;
+
+    if (recipient->orcpt != NULL)
+        bytes += slice_from(recipient->orcpt).length;
+    return 2 * bytes;
 }
 
 struct attempt *recipients_add(struct recipients *recipients, const struct recipient *recipient)
 {
+    uint64_t memory_bytes = find_memory(recipient);
     struct attempt *attempt;
 
+    if (!spool_budget_take(recipients->budget, memory_bytes))
+        return NULL;
+    recipients->memory_bytes += memory_bytes;
     recipients->attempts = mem_grow(recipients->attempts, recipients->count,
                                     &recipients->capacity, sizeof(*recipients->attempts));
     attempt = &recipients->attempts[recipients->count++];

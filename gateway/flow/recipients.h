@@ -14,6 +14,7 @@
 #include "flow/party.h"
 #include "flow/route.h"
 #include "mail/envelope.h"
+#include "mail/spool.h"
 #include "verdict/decide.h"
 
 /* One RCPT, whatever became of it. */
@@ -27,17 +28,24 @@ struct attempt {
 };
 
 struct recipients {
+    struct spool_budget *budget; /* lent; what they take of memory is counted there */
+    uint64_t memory_bytes;       /* so much of it */
     struct attempt *attempts;    /* in the client's order; owned */
     size_t count;
     size_t capacity;
     size_t accepted_count;
 };
 
-void recipients_init(struct recipients *recipients);
+/* `budget` is kept until recipients_clear. */
+void recipients_init(struct recipients *recipients, struct spool_budget *budget);
 void recipients_clear(struct recipients *recipients);
 
-/* Adds a copy of `recipient`. The attempt is borrowed until the next one is added. */
-struct attempt *recipients_add(struct recipients *recipients, const struct recipient *recipient);
+/*
+ * Adds a copy of `recipient`. The attempt is borrowed until the next one is added. NULL when the
+ * budget is spent: many clients with many recipients and no message are as heavy as messages.
+ */
+struct attempt *recipients_add(struct recipients *recipients, const struct recipient *recipient)
+    __attribute__((warn_unused_result));
 /* The one that was added last. */
 struct attempt *recipients_last(struct recipients *recipients);
 /*

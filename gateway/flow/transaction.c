@@ -41,7 +41,7 @@ struct transaction *transaction_new(const struct party *party,
     transaction->events = events;
     transaction->owner = owner;
     envelope_copy_sender(&transaction->mail, mail);
-    recipients_init(&transaction->recipients);
+    recipients_init(&transaction->recipients, &party->shared->spool_budget);
     transaction->facts = *party->facts;
     transaction->facts.phase = PHASE_MAIL;
     transaction->facts.sender = &transaction->mail.sender;
@@ -128,6 +128,10 @@ bool transaction_add_recipient(struct transaction *transaction, const struct rec
         return true;
     }
     attempt = recipients_add(&transaction->recipients, recipient);
+    if (attempt == NULL) {
+        *answer = server_reply_get(REPLY_NO_SPACE);
+        return true;
+    }
     *answer = recipients_judge(&transaction->recipients, attempt, &transaction->party,
                                &transaction->mail, &transaction->facts);
     if (!reply_is_success(answer) || !attempt_needs_backend(attempt)) {
@@ -149,7 +153,8 @@ void transaction_on_recipient_refused(struct transaction *transaction,
     if (has_tried_enough(transaction))
         return;
     attempt = recipients_add(&transaction->recipients, recipient);
-    settle(transaction, attempt, reply);
+    if (attempt != NULL)
+        settle(transaction, attempt, reply);
 }
 
 /* ---- Content. */

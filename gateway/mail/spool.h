@@ -23,7 +23,7 @@
 
 #define SPOOL_CHUNK_BYTES 16384
 
-/* Counts bytes over all spools of a worker. */
+/* Counts bytes over all spools of a worker, and what else comes with messages. */
 struct spool_budget {
     uint64_t used_bytes;
     uint64_t max_bytes;

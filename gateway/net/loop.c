@@ -59,6 +59,7 @@ struct loop {
     /* The rest. */
     struct list_link signals;
     char *shared_buffer;      /* NULL until it is first wanted */
+    struct loop_accounts accounts;
 };
 
 struct loop_watch {
@@ -102,6 +103,18 @@ static void forget_tasks(struct list_link *queue)
         continue;
 }
 
+/* libevent gives it back its default: one that comes at our very end must not be our end. */
+static void forget_signal(struct signal_handler *handler)
+{
+    sigset_t set;
+
+    sigemptyset(&set);
+    sigaddset(&set, event_get_signal(&handler->event));
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    event_del(&handler->event);
+    mem_free(handler);
+}
+
 void loop_free(struct loop **handle)
 {
     struct loop *loop = *handle;
@@ -118,8 +131,7 @@ void loop_free(struct loop **handle)
     while ((link = list_take_first(&loop->signals)) != NULL) {
         struct signal_handler *handler = LIST_OWNER(link, struct signal_handler, link);
 
-        event_del(&handler->event);
-        mem_free(handler);
+        forget_signal(handler);
     }
     forget_tasks(&loop->tasks);
     forget_tasks(&loop->again);
@@ -143,6 +155,11 @@ char *loop_shared_buffer(struct loop *loop)
     if (loop->shared_buffer == NULL)
         loop->shared_buffer = mem_resize(NULL, LOOP_SHARED_BUFFER_BYTES, 1);
     return loop->shared_buffer;
+}
+
+struct loop_accounts *loop_accounts(struct loop *loop)
+{
+    return &loop->accounts;
 }
 
 /* ---- The turn. */

@@ -25,7 +25,8 @@ struct loop;
 struct loop *loop_new(void);
 /*
  * Streams that were left to it by stream_finish are closed at once. All else on
- * it (streams, watches, listeners) must be gone; timers and tasks are forgotten.
+ * it (streams, watches, listeners) must be gone; timers and tasks are forgotten. Signals that it
+ * has caught are blocked from then on.
  */
 void loop_free(struct loop **loop);
 

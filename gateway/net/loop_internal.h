@@ -21,6 +21,13 @@ void loop_defer_flush(struct loop *loop, struct loop_task *task);
 /* `task` runs in loop_free, unless cancelled before: for what belongs to the loop alone. */
 void loop_run_at_end(struct loop *loop, struct loop_task *task);
 
+/* What all streams of a loop take together, for the ceilings that they have in common. */
+struct loop_accounts {
+    size_t kept_bytes;      /* input that lies unconsumed in memory of a stream's own */
+    size_t finishing_count; /* streams that were left to the loop, and are not closed yet */
+};
+struct loop_accounts *loop_accounts(struct loop *loop);
+
 /*
  * One buffer for whoever reads at this moment; what is in it after the turn is lost. Big enough
  * for what a stream may keep unconsumed and one read more.

@@ -132,10 +132,25 @@ void stream_update_reading(struct stream *stream)
     stream->is_reading = true;
 }
 
+bool stream_is_room_scant(const struct stream *stream)
+{
+    return loop_accounts(stream->loop)->kept_bytes >= STREAM_MAX_KEPT_BYTES;
+}
+
+/* `take_kept` may be what was kept before, in another size. */
+static void set_kept(struct stream *stream, char *take_kept, size_t bytes)
+{
+    struct loop_accounts *accounts = loop_accounts(stream->loop);
+
+    accounts->kept_bytes = accounts->kept_bytes - stream->kept_bytes + bytes;
+    stream->kept = take_kept;
+    stream->kept_bytes = bytes;
+}
+
 void stream_drop_input(struct stream *stream)
 {
     mem_free(stream->kept);
-    stream->kept = NULL;
+    set_kept(stream, NULL, 0);
     stream->input = NULL;
     stream->input_length = 0;
 }
@@ -149,8 +164,7 @@ void stream_keep_more(struct stream *stream, struct slice bytes)
         memcpy(kept, stream->input, stream->input_length);
     memcpy(kept + stream->input_length, bytes.data, bytes.length);
     mem_free(stream->kept);
-    stream->kept = kept;
-    stream->kept_bytes = length;
+    set_kept(stream, kept, length);
     stream->input = kept;
     stream->input_length = length;
 }
@@ -164,8 +178,7 @@ static void keep_input(struct stream *stream)
         stream->input = NULL;
         return;
     }
-    stream->kept = mem_resize(NULL, stream->input_length, 1);
-    stream->kept_bytes = stream->input_length;
+    set_kept(stream, mem_resize(NULL, stream->input_length, 1), stream->input_length);
     memcpy(stream->kept, stream->input, stream->input_length);
     stream->input = stream->kept;
 }
@@ -180,8 +193,7 @@ static void trim_input(struct stream *stream)
         return;
     }
     memmove(stream->kept, stream->input, stream->input_length);
-    stream->kept = mem_resize(stream->kept, stream->input_length, 1);
-    stream->kept_bytes = stream->input_length;
+    set_kept(stream, mem_resize(stream->kept, stream->input_length, 1), stream->input_length);
     stream->input = stream->kept;
 }
 
@@ -227,14 +239,16 @@ static void read_input(struct stream *stream)
 {
     char *buffer = loop_shared_buffer(stream->loop);
     size_t before = stream->input_length;
+    size_t max_bytes = stream_is_room_scant(stream) ? STREAM_SCANT_READ_BYTES
+                                                    : STREAM_MAX_READ_BYTES;
     size_t count = 0;
     struct stream_detail detail;
     enum stream_io result;
 
     if (stream->tls != NULL)
-        result = stream_tls_read(stream, buffer + before, STREAM_MAX_READ_BYTES, &count, &detail);
+        result = stream_tls_read(stream, buffer + before, max_bytes, &count, &detail);
     else
-        result = read_plain(stream, buffer + before, STREAM_MAX_READ_BYTES, &count, &detail);
+        result = read_plain(stream, buffer + before, max_bytes, &count, &detail);
     if (result == STREAM_IO_AGAIN)
         return;
     if (result != STREAM_IO_OK) {
@@ -484,6 +498,8 @@ static void part_from_owner(struct stream *stream)
 void stream_destroy(struct stream *stream)
 {
     part_from_owner(stream);
+    if (stream->state == STREAM_FINISHING || stream->state == STREAM_LINGERING)
+        loop_accounts(stream->loop)->finishing_count--;
     loop_task_cancel(&stream->flush);
     loop_timer_cancel(&stream->read_timer);
     loop_timer_cancel(&stream->write_timer);
@@ -513,17 +529,24 @@ void stream_free(struct stream **handle)
 static void finish(struct stream **handle, uint64_t max_ms, bool lingers)
 {
     struct stream *stream = *handle;
+    struct loop_accounts *accounts;
     bool is_ready;
 
     *handle = NULL;
     if (stream == NULL)
         return;
+    accounts = loop_accounts(stream->loop);
     is_ready = stream->state == STREAM_OPEN || stream->state == STREAM_ENDED;
     if (!is_ready || stream->is_broken) {
         stream_destroy(stream);
         return;
     }
     part_from_owner(stream);
+    if (accounts->finishing_count >= STREAM_MAX_FINISHING) {
+        lingers = false;
+        max_ms = 1;
+    }
+    accounts->finishing_count++;
     stream->state = STREAM_FINISHING;
     stream->lingers = lingers;
     loop_run_at_end(stream->loop, &stream->turn);

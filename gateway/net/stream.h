@@ -5,11 +5,11 @@
  *
  * Input. The loop reads into a buffer that all streams share, at most 64 KiB a
  * turn; what the owner does not consume is kept in exact size, so an idle stream
- * holds no buffer. Reading stops by itself while the owner has it paused, while
- * STREAM_MAX_INPUT_BYTES lie unconsumed, and while more than
- * STREAM_MAX_OUTPUT_BYTES wait to be written: back-pressure reaches the peer's TCP.
- * (An owner that sends a large body and must hear the peer meanwhile keeps less
- * than that unsent, and goes on in on_drained.)
+ * holds no buffer, and all together keep little (STREAM_MAX_KEPT_BYTES). Reading
+ * stops by itself while the owner has it paused, while STREAM_MAX_INPUT_BYTES lie
+ * unconsumed, and while more than STREAM_MAX_OUTPUT_BYTES wait to be written:
+ * back-pressure reaches the peer's TCP. (An owner that sends a large body and must
+ * hear the peer meanwhile keeps less than that unsent, and goes on in on_drained.)
  *
  * Output. stream_write copies; everything written in one turn of the loop
  * leaves in one system call at its end (with TLS: one for each 16 KiB record).
@@ -42,6 +42,14 @@
 /* Unsent output above which a stream reads no more; what it may keep unconsumed. */
 #define STREAM_MAX_OUTPUT_BYTES 65536
 #define STREAM_MAX_INPUT_BYTES 65536
+/*
+ * What all streams of a loop keep unconsumed together. Past it each reads so little at a time that
+ * the memory of all is bounded whatever the peers send.
+ */
+#define STREAM_MAX_KEPT_BYTES (8 * 1024 * 1024)
+#define STREAM_SCANT_READ_BYTES 4096
+/* Streams that a loop may have to finish. */
+#define STREAM_MAX_FINISHING 128
 
 /* Why a stream ended. `detail` is one short phrase for the log, never for a client. */
 enum stream_end {
@@ -87,7 +95,9 @@ void stream_free(struct stream **stream);
  * and frees. For a last reply. The handle is NULL afterwards and no callback comes.
  * Input is read and dropped meanwhile, up to 64 KiB, so that the kernel does not
  * answer it with a reset that would destroy our last reply. What was written
- * before a handshake is done cannot be sent any more and is dropped.
+ * before a handshake is done cannot be sent any more and is dropped. While the
+ * loop has STREAM_MAX_FINISHING of them, one more is closed as soon as its output
+ * is out, or cannot go out at once: who leaves must not keep others from coming in.
  */
 void stream_finish(struct stream **stream, uint64_t max_ms);
 /*

@@ -59,7 +59,7 @@ struct stream {
                                       told when the input ends, or by `turn` */
     /* Input. */
     char *kept;          /* owned; NULL when nothing is kept */
-    size_t kept_bytes;   /* size of `kept` */
+    size_t kept_bytes;   /* size of `kept`; counted in the loop's accounts */
     const char *input;   /* the unconsumed bytes: in `kept` or in the loop's shared buffer */
     size_t input_length;
     size_t dropped_bytes;   /* input thrown away while finishing */
@@ -102,6 +102,8 @@ bool stream_call(struct stream *stream, void (*callback)(void *owner));
 void stream_destroy(struct stream *stream);
 /* Puts bytes behind the unconsumed input, which then is kept. */
 void stream_keep_more(struct stream *stream, struct slice bytes);
+/* The streams of this loop keep so much together that each may read only a little. */
+bool stream_is_room_scant(const struct stream *stream);
 /* Drops all unconsumed input. */
 void stream_drop_input(struct stream *stream);
 

@@ -88,10 +88,12 @@ static bool has_said(const struct stream *stream, struct slice farewell)
 static enum stream_io read_ahead(struct stream *stream)
 {
     char bytes[MAX_PEEK_BYTES];
+    size_t max_bytes = stream_is_room_scant(stream) ? STREAM_SCANT_READ_BYTES
+                                                    : STREAM_MAX_INPUT_BYTES;
     struct stream_detail detail;
     enum stream_io result = STREAM_IO_OK;
 
-    while (result == STREAM_IO_OK && stream->input_length < STREAM_MAX_INPUT_BYTES) {
+    while (result == STREAM_IO_OK && stream->input_length < max_bytes) {
         size_t count;
 
         result = stream_tls_read(stream, bytes, sizeof bytes, &count, &detail);

@@ -150,7 +150,7 @@ class Client:
             raise Unexpected(f"before its end came: {shown(self.buffer)}")
         if not self.has_ended:
             raise Unexpected("the gateway does not close")
-        if not allow_reset and self.dialogue[-1] == "S: (reset)":
+        if not allow_reset and self.dialogue[-1:] == ["S: (reset)"]:
             raise Unexpected("the connection was reset and not closed")
         self.dialogue.append("S: (closed)")
 

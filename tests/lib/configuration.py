@@ -13,7 +13,11 @@ COMMON = """
 hostname mx.example.org;
 workers 1;
 drain-timeout 2s;
-listener inbound { listen 127.0.0.1:0; }
+listener inbound {
+    listen 127.0.0.1:0;
+    max-sessions-per-address 1000;
+    max-sessions-per-network 1000;
+}
 certificate {
     names mx.example.org;
     chain {folder}/mx.pem;

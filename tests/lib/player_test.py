@@ -83,7 +83,7 @@ class ConfigurationTest(unittest.TestCase):
         text = self.make('listener inbound { tls off; } policy plain { rule a { when tls none; '
                          'then reject "no; {never}"; } } certificate { names x.example; } '
                          "drop domain example.org example.eu; workers 3;")
-        for want in ("listener inbound { listen 127.0.0.1:0; tls off; }", "workers 3;",
+        for want in ("max-sessions-per-network 1000; tls off; }", "workers 3;",
                      '} } otherwise accept; }'.replace("} }", "}"), 'reject "no; {never}";',
                      "certificate { names x.example; }", "user nobody;"):
             self.assertIn(want, text)

@@ -7,6 +7,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "base/memory.h"
+#include "base/sip_hash.h"
 #include "base/slice.h"
 #include "unit.h"
 
@@ -275,6 +276,29 @@ START_TEST(map_agrees_with_a_model_through_random_changes)
 }
 END_TEST
 
+/* ---- SipHash ---- */
+
+START_TEST(sip_hash_of_known_input_is_as_published)
+{
+    /* SipHash-1-3, key 00 01 .. 0f, input 00 01 .. as long as its index. */
+    static const uint64_t expected[] = { 0xabac0158050fc4dc, 0xc9f49bf37d57ca93,
+                                         0x82cb9b024dc7d44d, 0x8bf80ab8e7ddf7fb };
+    unsigned char bytes[16];
+    uint64_t secret[2];
+
+    for (unsigned int i = 0; i < sizeof bytes; i++)
+        bytes[i] = (unsigned char)i;
+    memcpy(secret, bytes, sizeof secret);
+    for (size_t i = 0; i < 4; i++)
+        ck_assert_uint_eq(sip_hash(secret, (struct slice){ (const char *)bytes, i }), expected[i]);
+    /* Past one word and past two; no published value, but none may be like another. */
+    ck_assert_uint_ne(sip_hash(secret, (struct slice){ (const char *)bytes, 8 }),
+                      sip_hash(secret, (struct slice){ (const char *)bytes, 9 }));
+    secret[1]++;
+    ck_assert_uint_ne(sip_hash(secret, SLICE_EMPTY), expected[0]);
+}
+END_TEST
+
 static Suite *store_suite(void)
 {
     Suite *suite = suite_create("base: memory, list, map");
@@ -298,6 +322,7 @@ static Suite *store_suite(void)
     tcase_add_test(map, map_agrees_with_a_model_through_random_changes);
     suite_add_tcase(suite, memory);
     suite_add_tcase(suite, list);
+    tcase_add_test(map, sip_hash_of_known_input_is_as_published);
     suite_add_tcase(suite, map);
     return suite;
 }

@@ -195,21 +195,31 @@ END_TEST
 
 /* ---- waiting ---- */
 
+/* The mail whose dot the backend leaves unanswered at first is answered now. */
+static void answer_first(struct mailer *mailer)
+{
+    stream_write(first.connections[0].stream, SLICE("250 2.0.0 ok\r\n"));
+    net_run_until(loop, "the first", is_outcome_told, mailer);
+    ck_assert_int_eq(mailer->outcome.class, FORWARD_OK);
+}
+
 START_TEST(who_finds_no_room_waits_for_it_in_order)
 {
     struct mailer mailers[3];
 
     prepare();
     config.max_connections = 1;
+    first.rules[0] = (struct rule){ ".", "", 1, 1 };
     start_known_backend();
     for (size_t i = 0; i < COUNT(mailers); i++)
         mailer_init(&mailers[i]);
     ck_assert_int_eq(ask(&mailers[0], "<c@d.example>"), FORWARD_OK);
+    start_delivering(&mailers[0]);
     start_asking(&mailers[1], "<e@f.example>");
     start_asking(&mailers[2], "<g@h.example>");
     net_run_for(loop, 30);
     ck_assert_int_eq(mailers[1].recipients_told + mailers[2].recipients_told, 0);
-    ck_assert_int_eq(deliver(&mailers[0]), FORWARD_OK);
+    answer_first(&mailers[0]);
     net_run_until(loop, "the second", is_recipient_told, &mailers[1]);
     ck_assert_int_eq(mailers[2].recipients_told, 0);
     ck_assert_int_eq(mailers[1].recipient.class, FORWARD_OK);
@@ -230,10 +240,12 @@ START_TEST(waiting_has_an_end)
     prepare();
     config.max_connections = 1;
     config.wait_ms = 30;
+    first.rules[0] = (struct rule){ ".", "", 1, 1 };
     start_known_backend();
     mailer_init(&mailers[0]);
     mailer_init(&mailers[1]);
     ck_assert_int_eq(ask(&mailers[0], "<c@d.example>"), FORWARD_OK);
+    start_delivering(&mailers[0]);
     ck_assert_int_eq(ask(&mailers[1], "<e@f.example>"), FORWARD_BUSY);
     ck_assert_str_eq(mailers[1].recipient.detail, "all 1 connections are in use");
     mailer_clear(&mailers[0]);
@@ -248,19 +260,52 @@ START_TEST(a_backend_that_takes_no_more_connections_is_used_by_turns)
 
     prepare();
     first.rules[0] = (struct rule){ "greeting", "421 4.7.0 too many\r\n!close", 2, 0 };
+    first.rules[1] = (struct rule){ ".", "", 1, 1 };
     start_known_backend();
     mailer_init(&mailers[0]);
     mailer_init(&mailers[1]);
     ck_assert_int_eq(ask(&mailers[0], "<c@d.example>"), FORWARD_OK);
+    start_delivering(&mailers[0]);
     start_asking(&mailers[1], "<e@f.example>");
     net_run_for(loop, 30);
     ck_assert_int_eq(mailers[1].recipients_told, 0);
-    ck_assert_int_eq(deliver(&mailers[0]), FORWARD_OK);
+    answer_first(&mailers[0]);
     net_run_until(loop, "the second", is_recipient_told, &mailers[1]);
     ck_assert_int_eq(mailers[1].recipient.class, FORWARD_OK);
     ck_assert_int_eq(first.connection_count, 2);
     mailer_clear(&mailers[0]);
     mailer_clear(&mailers[1]);
+    tidy();
+}
+END_TEST
+
+/* Envelopes of clients that fall silent are given back as fast as others ask for connections. */
+START_TEST(holds_are_given_up_for_those_who_wait)
+{
+    struct mailer mailers[12];
+
+    prepare();
+    config.max_connections = 2;
+    config.max_idle = 2;
+    config.wait_ms = NET_PATIENCE_MS;
+    config.hold_ms = 60000;
+    start_known_backend();
+    for (size_t i = 0; i < COUNT(mailers); i++) {
+        mailer_init(&mailers[i]);
+        start_asking(&mailers[i], "<c@d.example>");
+    }
+    for (size_t i = 0; i < COUNT(mailers); i++) {
+        net_run_until(loop, "an answer", is_recipient_told, &mailers[i]);
+        ck_assert_int_eq(mailers[i].recipient.class, FORWARD_OK);
+        expect_recipient(&mailers[i], "<c@d.example>");
+    }
+    ck_assert_int_eq(first.connection_count, 2);
+    /* And they are opened again when the message is there. */
+    for (size_t i = 0; i < COUNT(mailers); i++)
+        ck_assert_int_eq(deliver(&mailers[i]), FORWARD_OK);
+    for (size_t i = 0; i < COUNT(mailers); i++)
+        mailer_clear(&mailers[i]);
+    ck_assert_int_eq(first.mail_count, COUNT(mailers));
     tidy();
 }
 END_TEST
@@ -411,6 +456,7 @@ int main(void)
     tcase_set_timeout(wait, 30);
     tcase_add_test(wait, who_finds_no_room_waits_for_it_in_order);
     tcase_add_test(wait, waiting_has_an_end);
+    tcase_add_test(wait, holds_are_given_up_for_those_who_wait);
     tcase_add_test(wait, a_backend_that_takes_no_more_connections_is_used_by_turns);
     suite_add_tcase(suite, wait);
     tcase_set_timeout(large, 60);

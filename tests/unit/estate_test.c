@@ -87,9 +87,9 @@ static void add_generation(struct estate_generation *generation)
     generation->uses[1] = (struct socket_use){ .group = 7, .listener_index = 1 };
     generation->seat_count = 3;
     generation->seats = mem_new_array(3, sizeof(*generation->seats));
-    generation->seats[0] = (struct estate_seat){ { 102, 23 }, 4, 24, true };
-    generation->seats[1] = (struct estate_seat){ { 0, -1 }, 0, -1, false };
-    generation->seats[2] = (struct estate_seat){ { 103, -1 }, 6, 25, false };
+    generation->seats[0] = (struct estate_seat){ 1, { 102, 23 }, 4, 24, true };
+    generation->seats[1] = (struct estate_seat){ 0, { 0, -1 }, 0, -1, false };
+    generation->seats[2] = (struct estate_seat){ 3, { 103, -1 }, 6, 25, false };
 }
 
 static void add_keepers(struct estate_keepers *keepers)
@@ -109,6 +109,8 @@ static void make_estate(struct estate *estate)
     estate->path = mem_copy(SLICE("/etc/postern/postern.conf"));
     estate->program = mem_copy(SLICE("/usr/sbin/posternd"));
     estate->is_upgrade_wanted = true;
+    estate->presence_fd = 33;
+    estate->presence_secret[1] = 7;
     estate->ticket_ms = 7200000;
     memset(estate->hash_key, 'h', sizeof estate->hash_key);
     memset(estate->ticket_keys.bytes, 't', sizeof estate->ticket_keys.bytes);
@@ -171,10 +173,11 @@ START_TEST(what_is_written_is_read_back)
     ck_assert(got.sockets.slots[2].inherited == 1 && got.sockets.slots[2].fd == -1);
     ck_assert(got.generation.seats[0].child.channel == 23 && got.generation.seats[0].is_ready);
     ck_assert(got.generation.seats[2].child.channel == -1 && got.generation.seats[2].worker == 6);
+    ck_assert(got.presence_secret[1] == 7 && got.generation.seats[2].table == 3);
     ck_assert(got.keepers.count == 2 && got.keepers.has_current);
     ck_assert(got.keepers.children[0].pid == 105 && got.keepers.children[1].channel == 32);
     ck_assert_int_eq(got.generation.blueprint.quarantine_fd, 31);
-    ck_assert_uint_eq(got.fd_count, 18);
+    ck_assert_uint_eq(got.fd_count, 19);
     text_init(&again, TEXT_MAX_LENGTH);
     estate_print(&got, &again);
     ck_assert(slice_equals(text_slice(&again), text_slice(&bytes)));

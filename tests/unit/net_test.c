@@ -384,6 +384,18 @@ START_TEST(signals_come_through_the_loop)
 }
 END_TEST
 
+START_TEST(a_signal_behind_the_end_of_its_loop_is_harmless)
+{
+    bool is_caught = false;
+
+    loop_on_signal(loop, SIGUSR1, net_set_flag, &is_caught);
+    loop_free(&loop);
+    ck_assert_int_eq(raise(SIGUSR1), 0); /* by default it would end us */
+    ck_assert(!is_caught);
+    loop = loop_new();
+}
+END_TEST
+
 static void be_slow(void *owner)
 {
     uint64_t start = clock_monotonic_us();
@@ -431,6 +443,7 @@ int main(void)
     tcase_add_test(loops, a_watch_may_be_freed_from_its_own_callback);
     tcase_add_test(loops, a_turn_ends_though_more_is_ready_and_leaves_nobody_out);
     tcase_add_test(loops, signals_come_through_the_loop);
+    tcase_add_test(loops, a_signal_behind_the_end_of_its_loop_is_harmless);
     tcase_add_test(loops, the_longest_turn_is_measured_without_the_waiting);
     suite_add_tcase(suite, loops);
     return unit_run(suite);

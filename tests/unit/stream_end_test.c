@@ -242,6 +242,43 @@ START_TEST(a_loop_that_ends_closes_what_was_left_to_it)
 }
 END_TEST
 
+/* Whoever opens and leaves connections quickly must not use up all descriptors. */
+START_TEST(streams_past_the_ceiling_are_not_waited_for)
+{
+    enum { COUNT = STREAM_MAX_FINISHING + 20 };
+    struct net_end ends[COUNT];
+    int peers[COUNT];
+    size_t closed_count = 0;
+    char bytes[4] = "";
+
+    for (size_t i = 0; i < COUNT; i++) {
+        int fds[2];
+
+        net_socketpair(fds);
+        net_end_init(&ends[i], loop, fds[0]);
+        peers[i] = fds[1];
+        stream_write(ends[i].stream, SLICE("bye"));
+        stream_finish(&ends[i].stream, 60000);
+    }
+    net_run_for(loop, 20);
+    for (size_t i = 0; i < COUNT; i++) {
+        ck_assert_int_eq(recv(peers[i], bytes, sizeof bytes, 0), 3);
+        ck_assert_int_eq(recv(peers[i], bytes, sizeof bytes, 0), 0);
+        closed_count += send(peers[i], "x", 1, MSG_NOSIGNAL) < 0;
+        close(peers[i]);
+    }
+    ck_assert_uint_eq(closed_count, 20);
+    /* Those that are closed have made room. */
+    net_run_for(loop, 20);
+    use_tcp();
+    stream_finish(&here.stream, 60000);
+    net_run_for(loop, 20);
+    ck_assert_int_eq(send(there, "x", 1, MSG_NOSIGNAL), 1);
+    net_run_for(loop, 20);
+    ck_assert_int_eq(send(there, "x", 1, MSG_NOSIGNAL), 1);
+}
+END_TEST
+
 /* ---- connecting, addresses ---- */
 
 static bool has_drained(void *owner)
@@ -356,6 +393,7 @@ int main(void)
     tcase_add_test(ends, the_last_reply_arrives_though_the_peer_is_still_sending);
     tcase_add_test(ends, a_finished_stream_closes_when_its_time_is_over_or_too_much_comes);
     tcase_add_test(ends, a_loop_that_ends_closes_what_was_left_to_it);
+    tcase_add_test(ends, streams_past_the_ceiling_are_not_waited_for);
     tcase_add_test(beginnings, connecting_tells_when_done_and_sends_what_was_written_meanwhile);
     tcase_add_test(beginnings,
                    a_connection_refused_or_impossible_is_an_end_and_never_inside_the_call);

@@ -386,6 +386,55 @@ START_TEST(a_stream_whose_output_waits_reads_no_more_until_little_is_left)
 }
 END_TEST
 
+static void pause_end(struct net_end *end)
+{
+    stream_pause(end->stream);
+}
+
+/* A crowd that sends and is not served: none of it is lost, and little of it lies in our memory. */
+START_TEST(streams_of_a_loop_keep_little_together)
+{
+    enum { SENT = 100000, COUNT = STREAM_MAX_KEPT_BYTES / STREAM_MAX_INPUT_BYTES + 50 };
+    static struct net_end ends[COUNT];
+    static char bytes[SENT];
+    int peers[COUNT];
+    size_t kept = 0;
+
+    for (size_t i = 0; i < COUNT; i++) {
+        int fds[2];
+
+        net_socketpair(fds);
+        net_end_init(&ends[i], loop, fds[0]);
+        ends[i].leaves_input = true;
+        ends[i].on_input = pause_end;
+        peers[i] = fds[1];
+        ck_assert_int_eq(send(peers[i], bytes, SENT, 0), SENT);
+    }
+    for (size_t i = 0; i < COUNT; i++)
+        net_run_until(loop, "input", net_has_input, &ends[i]);
+    for (size_t i = 0; i < COUNT; i++)
+        kept += stream_input(ends[i].stream).length;
+    ck_assert_uint_ge(kept, STREAM_MAX_KEPT_BYTES);
+    ck_assert_uint_le(kept, STREAM_MAX_KEPT_BYTES + STREAM_MAX_INPUT_BYTES
+                                + COUNT * STREAM_SCANT_READ_BYTES);
+    for (size_t i = 0; i < COUNT; i++) {
+        ends[i].leaves_input = false;
+        ends[i].on_input = NULL;
+        stream_resume(ends[i].stream);
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        net_wait_for_bytes(loop, &ends[i], SENT);
+        net_end_clear(&ends[i]);
+        close(peers[i]);
+    }
+    /* There is room again. */
+    here.leaves_input = true;
+    ck_assert_int_eq(send(there, bytes, SENT, 0), SENT);
+    net_run_until(loop, "input", net_has_input, &here);
+    ck_assert_uint_eq(stream_input(here.stream).length, STREAM_MAX_INPUT_BYTES);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("stream");
@@ -399,6 +448,7 @@ int main(void)
     tcase_add_test(input, resume_inside_on_input_gives_the_next_share_in_another_turn);
     tcase_add_test(input, the_end_comes_after_all_input_was_offered);
     tcase_add_test(input, input_left_unconsumed_stops_the_reading_at_its_ceiling);
+    tcase_add_test(input, streams_of_a_loop_keep_little_together);
     tcase_add_test(input, who_left_is_known_while_paused);
     tcase_add_test(input, who_left_behind_unread_commands_is_known_while_paused);
     tcase_add_test(output, all_that_is_written_in_a_turn_leaves_in_one_piece);

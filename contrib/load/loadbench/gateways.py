@@ -17,6 +17,7 @@ import textwrap
 import time
 from dataclasses import dataclass
 
+from .prepare import SPARE_DESCRIPTORS
 from .processes import Failure, Supervised
 
 SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(
@@ -37,7 +38,8 @@ class Settings:
     """What the command line says about the gateways."""
     posternd: str        # path, or None: look for it
     workers: int         # postern's workers and HAProxy's threads
-    max_sessions: int    # how many clients at a time a gateway must bear
+    sessions: int        # how many clients at a time a gateway must bear, ...
+    descriptors: int     # ... and what a process of it may open for that
     servers: str         # folder that tests/servers/fetch-servers fills
 
 
@@ -84,12 +86,18 @@ class Gateway:
     is_measured = True     # False: no process of its own stands between load and sink
     tls = ("implicit", "starttls")
     idle_sessions = 2000   # how many are opened to measure the memory of one
+    descriptors = 1        # for a session that is idle
     version = ""
 
     def __init__(self, settings):
         self.settings = settings
         self.place = None
         self.supervised = None
+
+    def max_sessions(self):
+        """As many as are wanted, or as the system allows."""
+        return min(self.settings.sessions,
+                   (self.settings.descriptors - SPARE_DESCRIPTORS) // self.descriptors)
 
     def prepare(self):
         """Finds the program and fills `version`, or raises Unavailable."""
@@ -163,10 +171,11 @@ class Postern(Gateway):
         hostname mx.bench.example;
         {user}
         workers {workers};
+        max-sessions {sessions};
         log {{ to file {folder}/log; }}
         spool-folder {folder};
-        listener inbound {{ listen 127.0.0.1:{port}; role inbound; tls optional; }}
-        listener inbounds {{ listen 127.0.0.1:{tls_port}; role inbound; tls implicit; }}
+        listener inbound {{ listen 127.0.0.1:{port}; tls optional; {limits} }}
+        listener inbounds {{ listen 127.0.0.1:{tls_port}; tls implicit; {limits} }}
         certificate {{ names mx.bench.example; chain {chain}; key {key}; }}
         backend sink {{ address 127.0.0.1:{backend_port}; identity none; recipients ask; }}
         domain bench.example {{ backend sink; policy open; }}
@@ -193,9 +202,13 @@ class Postern(Gateway):
         is_root = os.geteuid() == 0
         if is_root:
             shutil.chown(place.folder, "nobody")
+        sessions = self.max_sessions() + 50
+        limits = " ".join(f"max-sessions{of} {sessions};"
+                          for of in ("", "-per-address", "-per-network"))
         configuration = write(os.path.join(place.folder, "postern.conf"),
                               self.CONFIGURATION.format(user="user nobody;" if is_root else "",
                                                         workers=self.settings.workers,
+                                                        sessions=sessions, limits=limits,
                                                         **vars(place)))
         return [self.program, "-c", configuration], None
 
@@ -203,6 +216,7 @@ class Postern(Gateway):
 class Haproxy(Gateway):
     """HAProxy passing bytes, without a log: the least that any proxy must do."""
     name = "haproxy"
+    descriptors = 2        # it connects to the backend at once
     tls = ("implicit",)    # it does not speak SMTP
     program = None
 
@@ -234,7 +248,7 @@ class Haproxy(Gateway):
     def command(self, place):
         configuration = write(os.path.join(place.folder, "haproxy.cfg"),
                               self.CONFIGURATION.format(workers=self.settings.workers,
-                                                        connections=self.settings.max_sessions + 50,
+                                                        connections=self.max_sessions() + 50,
                                                         **vars(place)))
         return [self.program, "-db", "-f", configuration], None
 

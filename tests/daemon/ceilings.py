@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""How many sessions one client may have, as all workers of both generations count them."""
+import contextlib
+import os
+import signal
+import socket
+
+from gateway import PATIENCE, Client, GatewayTests, expect, wait_for
+
+CEILING = 6
+LISTEN = f"listen 127.0.0.1:0; max-sessions-per-address {CEILING};"
+
+
+def is_open(client):
+    """The other side has not closed; for a client that has read all that came."""
+    client.socket.setblocking(False)
+    try:
+        return client.socket.recv(1, socket.MSG_PEEK) != b""
+    except BlockingIOError:
+        return True
+    except ConnectionResetError:
+        return False
+    finally:
+        client.socket.settimeout(PATIENCE)
+
+
+class CeilingTests(GatewayTests):
+    def connect(self, lines=()):
+        """A client that has said EHLO and these lines; with it the code and text it got last."""
+        client = Client(self.gateway.port)
+        code, text = client.hello()
+        for line in lines:
+            if code == 250:
+                code, text = client.say(line)
+        return client, code, text
+
+    def fill(self, lines=()):
+        """As many as may come in."""
+        clients = []
+        for number in range(CEILING):
+            client, code, text = self.connect(lines)
+            expect(code == 250, f"client {number} got {code} {text}")
+            clients.append(client)
+        return clients
+
+    def expect_full(self, when):
+        for _ in range(10):
+            client, code, text = self.connect()
+            expect(code == 421 and "(limit.address)" in text, f"{when}: {code} {text}")
+            client.close()
+
+    def test_sessions_of_an_address_are_counted_over_all_workers(self):
+        self.gateway.write_config(workers=4, listen=LISTEN)
+        self.gateway.start()
+        clients = self.fill()
+        self.expect_full("with all of them open")
+        for client in clients:
+            expect(client.say("QUIT")[0] == 221, "no goodbye")
+        for client in self.fill() + clients:
+            client.close()
+
+    def test_sessions_of_a_dead_worker_are_counted_no_more(self):
+        self.gateway.write_config(workers=2, listen=LISTEN)
+        self.gateway.start()
+        for number in range(1, 4):
+            clients = self.fill()
+            os.kill(self.gateway.children("posternd: worker")[0], signal.SIGKILL)
+            self.gateway.wait_log(r"event=worker-died ", number)
+            wait_for(lambda: len(self.gateway.children("posternd: worker")) == 2, "a new worker")
+            living = [client for client in clients if is_open(client)]
+            more = []
+            for _ in range(CEILING - len(living)):
+                client, code, text = self.connect()
+                expect(code == 250, f"with {len(living) + len(more)} open, got {code} {text}")
+                more.append(client)
+            self.expect_full("with as many as may be")
+            for client in living + more:
+                expect(client.say("QUIT")[0] == 221, "no goodbye")
+            for client in clients + more:
+                client.close()
+
+    def test_sessions_are_counted_over_a_reload(self):
+        self.gateway.write_config(workers=2, listen=LISTEN, drain="60s")
+        self.gateway.start()
+        clients = self.fill(["MAIL FROM:<a@example.net>"])
+        self.gateway.signal(signal.SIGHUP)
+        self.gateway.wait_log(r"event=reloaded ")
+        self.expect_full("while the old workers still have them")
+        for client in clients:
+            expect(client.say("RSET")[0] in (250, 421), "no answer")
+            client.close()
+        wait_for(lambda: len(self.gateway.children("posternd: worker")) == 2, "the old to end")
+        for client in self.fill():
+            client.close()
+
+    def test_a_client_that_never_listens_is_cut_off(self):
+        self.gateway.write_config(workers=1, listen="listen 127.0.0.1:0; write-timeout 300ms; "
+                                                    "max-commands-without-mail 100000;")
+        self.gateway.start()
+        client = socket.socket()
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        client.settimeout(PATIENCE)
+        client.connect(("127.0.0.1", self.gateway.port))
+        heard = client.recv(1000)
+        client.sendall(b"EHLO client.example.net\r\n")
+        while b"\r\n250 " not in heard:
+            heard += client.recv(1000)
+        with contextlib.suppress(OSError):  # it may be cut off before all is said
+            client.sendall(95000 * b"VRFY bob\r\n")
+        self.gateway.wait_log(r"event=session .*close=timeout\.write")
+        client.close()
+
+    def test_recipients_are_of_the_memory_for_messages(self):
+        self.gateway.write_config(workers=1, more="max-spool-memory 1M;",
+                                  listen="listen 127.0.0.1:0; max-recipients 10000;")
+        self.gateway.start()
+        client, code, text = self.connect(["MAIL FROM:<a@example.net>"])
+        expect(code == 250, f"MAIL got {code} {text}")
+        count = 0
+        while code == 250 and count < 10000:
+            code, text = client.say(f"RCPT TO:<{count}.{100 * 'b'}@example.org>")
+            count += 1
+        expect(code == 452 and "(system.no-space " in text, f"{count} got {code} {text}")
+        expect(count > 500, f"only {count} found room")
+        expect(client.say("RSET")[0] == 250, "no RSET")
+        client.close()
+        client, code, text = self.connect(["MAIL FROM:<a@example.net>", "RCPT TO:<b@example.org>"])
+        expect(code == 250, f"behind it, RCPT got {code} {text}")
+        client.close()
+
+    def test_those_who_are_turned_away_do_not_fill_the_log(self):
+        self.gateway.write_config(workers=1, listen="listen 127.0.0.1:0; max-sessions 1;")
+        self.gateway.start()
+        inside, code, _ = self.connect()
+        expect(code == 250, "nobody comes in")
+        for _ in range(150):
+            client, code, text = self.connect()
+            expect(code == 421 and "(limit.sessions)" in text, f"got {code} {text}")
+            client.close()
+        inside.close()
+        expect(self.gateway.stop() == 0, "no clean end")
+        lines = len(self.gateway.find(r"event=session .*close=limit\.sessions"))
+        counted = sum(int(count) for count in self.gateway.find(
+            r'event=turned-away level=warning text="(\d+) more .*: limit\.sessions"'))
+        expect(lines + counted == 150, f"{lines} lines, and {counted} in those of the program")
+        expect(lines < 150, "each of them has a line")

@@ -1,0 +1,397 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""Clients that only want to keep a gateway busy: a program that attacks for a while.
+
+    attacks.py NAME PORT TLS_PORT RECIPIENT SECONDS
+
+PORT takes STARTTLS, TLS_PORT begins with TLS; the recipient is one that the gateway takes. Bots
+come from addresses all over 127.0.0.0/8, no two from one network, so that limits per client do not
+help against them. The attack lasts until the seconds are over and each bot has been in place once,
+and ends with one line of JSON: how often a bot began, and how many stood at the end.
+"""
+import asyncio
+import contextlib
+import json
+import os
+import resource
+import socket
+import ssl
+import struct
+import sys
+
+MAX_RAMP_SECONDS = 60
+NEVER = 3600
+HEAD = b"From: bot@bot.example\r\nTo: someone\r\nSubject: hello\r\n"
+
+
+class Over(Exception):
+    """The gateway has closed."""
+
+
+class Bot:
+    """One client; its attack runs again and again."""
+
+    def __init__(self, crowd, number):
+        self.crowd = crowd
+        self.source = f"127.{1 + number // 250 % 250}.{number % 250}.{2 + number // 62500}"
+        self.sock = None
+        self.unread = b""
+
+    async def connect(self, port=None):
+        """Up to the greeting of the kernel, that is."""
+        self.close()
+        self.unread = b""
+        self.sock = socket.socket()
+        self.sock.setblocking(False)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock.bind((self.source, 0))
+        await self.crowd.loop.sock_connect(self.sock, ("127.0.0.1", port or self.crowd.port))
+
+    async def send(self, data):
+        await self.crowd.loop.sock_sendall(self.sock, data)
+
+    async def reply(self):
+        """The last line of the next reply."""
+        while True:
+            line, found, rest = self.unread.partition(b"\n")
+            if found:
+                self.unread = rest
+                if line[3:4] != b"-":
+                    return line
+                continue
+            data = await self.crowd.loop.sock_recv(self.sock, 65536)
+            if not data:
+                raise Over
+            self.unread += data
+
+    async def say(self, line):
+        await self.send(line + b"\r\n")
+        reply = await self.reply()
+        if not reply.startswith((b"2", b"3")):
+            raise Over
+        return reply
+
+    async def hello(self):
+        await self.connect()
+        await self.reply()
+        await self.say(b"EHLO bot.example")
+
+    async def envelope(self):
+        await self.hello()
+        await self.say(b"MAIL FROM:<bot@bot.example>")
+        await self.say(b"RCPT TO:<" + self.crowd.recipient + b">")
+
+    async def data(self):
+        await self.envelope()
+        await self.say(b"DATA")
+
+    async def stay(self):
+        """In place, for as long as the gateway bears it."""
+        self.crowd.in_place.add(self)
+        if not await self.crowd.loop.sock_recv(self.sock, 65536):
+            raise Over
+        await asyncio.sleep(NEVER)
+
+    async def drip(self, text):
+        """A byte at a time, for ever."""
+        self.crowd.in_place.add(self)
+        while True:
+            for at in range(len(text)):
+                await self.send(text[at:at + 1])
+                await asyncio.sleep(0.05)
+
+    async def flood(self, data):
+        """As much of it as the gateway takes; what it says is not read."""
+        self.crowd.in_place.add(self)
+        while True:
+            await self.send(data)
+            await asyncio.sleep(0)
+
+    def reset(self):
+        """RST."""
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.close()
+
+    def close(self):
+        if self.sock is not None:
+            self.sock.close()
+            self.sock = None
+
+
+# ---- The attacks: a coroutine for one round of one bot ----
+
+async def idle(bot):
+    await bot.hello()
+    await bot.stay()
+
+
+async def drip_commands(bot):
+    await bot.connect()
+    await bot.reply()
+    await bot.drip(b"NOOP a word that takes its time\r\n")
+
+
+async def drip_header(bot):
+    await bot.data()
+    await bot.drip(b"X-Slow: and slower\r\n")
+
+
+async def drip_body(bot):
+    await bot.data()
+    await bot.send(HEAD + b"\r\n")
+    await bot.drip(b"and so on, and so on\r\n")
+
+
+async def envelopes(bot):
+    await bot.envelope()
+    await bot.stay()
+
+
+async def many_recipients(bot):
+    await bot.envelope()
+    local, _, domain = bot.crowd.recipient.partition(b"@")
+    for number in range(1, 100):
+        name = local[:1] * (60 - len(str(number))) + str(number).encode()
+        await bot.say(b"RCPT TO:<" + name + b"@" + domain + b">")
+    await bot.stay()
+
+
+async def endless_command(bot):
+    await bot.connect()
+    await bot.reply()
+    await bot.flood(16384 * b"x")
+
+
+async def endless_header_line(bot):
+    await bot.data()
+    await bot.send(b"Subject: ")
+    await bot.flood(16384 * b"x")
+
+
+async def many_fields(bot):
+    await bot.data()
+    for _ in range(100):
+        await bot.send(1000 * b"a: b\r\n")
+    await bot.send(b"\r\n.\r\n")
+    bot.crowd.in_place.add(bot)
+    await bot.reply()
+
+
+async def deaf_flood(bot):
+    await bot.hello()
+    await bot.flood(1000 * b"NOOP\r\n")
+
+
+async def deaf_mail_flood(bot):
+    await bot.hello()
+    await bot.flood(100 * (b"MAIL FROM:<bot@bot.example>\r\nRCPT TO:<" + bot.crowd.recipient +
+                           b">\r\nBDAT 4 LAST\r\na\r\nb"))
+
+
+PHASES = (
+    ("connect", b""), ("hello", b""), ("hello", b"MAIL FROM:<a@b.exam"), ("envelope", b""),
+    ("data", b""), ("data", b"Subject: half a head"), ("data", HEAD + b"\r\nhalf a body"),
+    ("envelope", b"BDAT 1000\r\nhalf a chunk"), ("envelope", b"BDAT 4 LAST\r\na\r\nb"),
+)
+
+
+async def half_close(bot):
+    for how, last in PHASES:
+        await getattr(bot, how)()
+        await bot.send(last)
+        bot.sock.shutdown(socket.SHUT_WR)
+        bot.crowd.in_place.add(bot)
+        with contextlib.suppress(Over):
+            while True:
+                await bot.reply()
+
+
+async def resets(bot):
+    for how, last in PHASES:
+        await getattr(bot, how)()
+        await bot.send(last)
+        bot.reset()
+    bot.crowd.in_place.add(bot)
+
+
+async def comings_and_goings(bot):
+    await bot.connect()
+    bot.close()
+    bot.crowd.in_place.add(bot)
+
+
+async def bad_openings(bot):
+    """Each ends with a reply that the bot does not wait for, nor for the gateway's close."""
+    await bot.connect()
+    await bot.send(b"\x00\x01\x02\x03\r\n")
+    bot.crowd.in_place.add(bot)
+    await bot.reply()
+    await asyncio.sleep(1)
+
+
+async def huge_chunks(bot):
+    """What is announced and never comes; the gateway may refuse it, and then swallows it."""
+    await bot.envelope()
+    await bot.send(b"BDAT 9223372036854775807\r\n" + HEAD)
+    await bot.stay()
+
+
+async def chunk_flood(bot):
+    await bot.envelope()
+    await bot.flood(2000 * b"BDAT 1\r\nx")
+
+
+async def big_chunks(bot):
+    await bot.envelope()
+    await bot.flood(b"BDAT 1048576\r\n" + 1048576 * b"x")
+
+
+async def big_bodies(bot):
+    """Message after message that ends in nothing."""
+    await bot.data()
+    await bot.send(HEAD + b"\r\n")
+    await bot.flood(64 * (1022 * b"x" + b"\r\n"))
+
+
+def client_hello():
+    """The first flight of a handshake."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(incoming, outgoing, server_hostname="mx.example.org").do_handshake()
+    return outgoing.read()
+
+
+CLIENT_HELLO = client_hello()
+
+
+async def tls_flood(bot):
+    """Handshakes that cost us nothing, and the gateway a signature each."""
+    await bot.connect(bot.crowd.tls_port)
+    await bot.send(CLIENT_HELLO)
+    await bot.crowd.loop.sock_recv(bot.sock, 100)
+    bot.close()
+    bot.crowd.in_place.add(bot)
+
+
+async def tls_stalls(bot):
+    """Half a hello; or a whole one, and then nothing."""
+    await bot.connect(bot.crowd.tls_port)
+    await bot.send(CLIENT_HELLO[:100])
+    await bot.stay()
+
+
+async def tls_stalls_later(bot):
+    await bot.connect(bot.crowd.tls_port)
+    await bot.send(CLIENT_HELLO)
+    await bot.crowd.loop.sock_recv(bot.sock, 65536)
+    await bot.stay()
+
+
+async def tls_idle(bot):
+    await bot.connect(bot.crowd.tls_port)
+    reader, writer = await asyncio.open_connection(
+        sock=bot.sock, ssl=bot.crowd.tls_context, server_hostname="mx.example.org")
+    bot.sock = None
+    try:
+        await reader.readline()
+        writer.write(b"EHLO bot.example\r\n")
+        await writer.drain()
+        await reader.readuntil(b"250 ")
+        bot.crowd.in_place.add(bot)
+        if not await reader.read(65536):
+            raise Over
+        await asyncio.sleep(NEVER)
+    finally:
+        writer.transport.abort()
+
+
+# name: (the round of a bot, how many bots, what they do)
+ATTACKS = {
+    "idle": (idle, 2000, "2,000 sessions that say EHLO and fall silent"),
+    "tls-idle": (tls_idle, 500, "500 such inside TLS"),
+    "drip-commands": (drip_commands, 500, "500 that drip commands, a byte each 50 ms"),
+    "drip-header": (drip_header, 300, "300 that drip a header"),
+    "drip-body": (drip_body, 300, "300 that drip a body"),
+    "envelopes": (envelopes, 500, "500 that say RCPT and fall silent"),
+    "many-recipients": (many_recipients, 200, "200 with 100 long recipients that fall silent"),
+    "endless-command": (endless_command, 20, "20 with a command line without end"),
+    "endless-header-line": (endless_header_line, 20, "20 with a header line without end"),
+    "many-fields": (many_fields, 20, "20 that send 100,000 header fields each"),
+    "deaf-flood": (deaf_flood, 20, "20 that pipeline NOOP and read nothing"),
+    "deaf-mail-flood": (deaf_mail_flood, 20, "20 that pipeline small mails and read nothing"),
+    "half-close": (half_close, 20, "20 that close their side in each phase"),
+    "resets": (resets, 20, "20 that reset the connection in each phase"),
+    "comings-and-goings": (comings_and_goings, 20, "20 that connect and close, without pause"),
+    "bad-openings": (bad_openings, 500, "500 that begin with garbage, and stay behind"),
+    "huge-chunks": (huge_chunks, 200, "200 that announce chunks of 8 EiB"),
+    "chunk-flood": (chunk_flood, 20, "20 that send chunks of one byte"),
+    "big-chunks": (big_chunks, 20, "20 that send chunks of 1 MiB"),
+    "big-bodies": (big_bodies, 20, "20 that send bodies without end"),
+    "tls-flood": (tls_flood, 20, "20 that make the gateway sign, and leave"),
+    "tls-stalls": (tls_stalls, 200, "200 that stop in the middle of their hello"),
+    "tls-stalls-later": (tls_stalls_later, 200, "200 that stop behind the gateway's answer"),
+}
+
+
+class Crowd:
+    """All bots of one attack."""
+
+    def __init__(self, name, port, tls_port, recipient, seconds):
+        self.run, self.count, _ = ATTACKS[name]
+        self.port, self.tls_port, self.recipient = port, tls_port, recipient.encode()
+        self.seconds = seconds
+        self.loop = None
+        self.rounds = 0
+        self.in_place = set()
+        self.tls_context = ssl.create_default_context()
+        self.tls_context.check_hostname = False
+        self.tls_context.verify_mode = ssl.CERT_NONE
+
+    async def live(self, number):
+        """Rounds without end."""
+        bot = Bot(self, number)
+        try:
+            while True:
+                self.rounds += 1
+                try:
+                    await self.run(bot)
+                except (Over, OSError, EOFError, ValueError):
+                    await asyncio.sleep(0.01)
+        finally:
+            bot.close()
+
+    async def attack(self):
+        """See the title."""
+        self.loop = asyncio.get_running_loop()
+        begin = self.loop.time()
+        tasks = []
+        for number in range(self.count):
+            tasks.append(asyncio.create_task(self.live(number)))
+            if number % 20 == 19:
+                await asyncio.sleep(0.005)
+        print("begun", flush=True)
+        while self.loop.time() < begin + self.seconds or (
+                len(self.in_place) < self.count and
+                self.loop.time() < begin + MAX_RAMP_SECONDS):
+            await asyncio.sleep(0.02)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def main(name, port, tls_port, recipient, seconds):
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    os.nice(10)  # attackers elsewhere would not take the gateway's processor
+    crowd = Crowd(name, int(port), int(tls_port), recipient, float(seconds))
+    asyncio.run(crowd.attack())
+    print(json.dumps({"rounds": crowd.rounds, "in_place": len(crowd.in_place),
+                      "count": crowd.count}))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
