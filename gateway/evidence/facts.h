@@ -12,6 +12,7 @@
 
 #include "base/ip.h"
 #include "base/slice.h"
+#include "evidence/finding.h"
 #include "mail/address.h"
 #include "mail/mailbox.h"
 #include "mail/message.h"
@@ -43,6 +44,7 @@ struct facts {
     uint64_t recipient_count;        /* accepted ones */
     const struct message *message;   /* NULL before its end */
     const struct mailbox_list *from; /* see facts_parse_from; NULL before the end of the message */
+    const struct findings *findings; /* of the checks so far; NULL: none is run */
     /*
      * What terms about the header came to, for walks over the same message for other recipients:
      * effective_policy.memo_count bytes, zero at first. Lent; NULL: each walk reads it anew.

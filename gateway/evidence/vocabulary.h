@@ -29,6 +29,13 @@ enum term_id {
     TERM_SIZE,
     TERM_HEADER_FROM,
     TERM_HEADER,
+    TERM_SPF,
+    TERM_SPF_HELO,
+    TERM_DKIM,
+    TERM_DKIM_DOMAIN,
+    TERM_DMARC,
+    TERM_DMARC_POLICY,
+    TERM_DNS_TEMPERROR,
     TERM_UNAVAILABLE, /* a word of a later version */
 };
 
@@ -52,7 +59,8 @@ struct vocabulary_term {
     enum term_id id;
     unsigned int forms;      /* bits of enum value_form; 0 when unavailable */
     const char *keywords;    /* of VALUE_KEYWORD, with a space between them; NULL for none */
-    enum phase phase;        /* from this on it is known in every case */
+    enum phase phase;        /* from this on it is known in every case, its checks having ended */
+    unsigned int checks;     /* CHECK_BIT of those that it needs */
     const char *values;      /* for people: what may follow the word */
     const char *meaning;     /* one line; of an unavailable term, why */
 };

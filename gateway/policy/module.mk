@@ -10,7 +10,7 @@ libpolicy_a_SOURCES = \
 	gateway/policy/policy_lint.c gateway/policy/policy_lint.h \
 	gateway/policy/policy_print.c \
 	gateway/policy/rule_parser.c gateway/policy/rule_parser.h \
-	gateway/policy/rules.c gateway/policy/rules.h \
+	gateway/policy/rules.c gateway/policy/rules.h gateway/policy/rules_print.c \
 	gateway/policy/term_parser.c gateway/policy/term_parser.h
 POLICY_LIBS = libpolicy.a libconfig.a $(EVIDENCE_LIBS)
 

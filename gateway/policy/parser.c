@@ -28,6 +28,25 @@ static void parse_max_size(struct policy_settings *settings, const struct statem
                      SLICE_ARGS(word->text));
 }
 
+/* "on dns-temperror ACTION;" */
+static void parse_on(struct policy_settings *settings, const struct statement *statement,
+                     const struct policy_parser *parser)
+{
+    static const enum temperror_action actions[] = { TEMPERROR_TEMPFAIL, TEMPERROR_QUARANTINE,
+                                                     TEMPERROR_IGNORE };
+
+    if (!block_set_once(&settings->on_temperror_at, statement, parser))
+        return;
+    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++)
+        if (statement->word_count == 3 && statement_has_word(statement, 1, "dns-temperror") &&
+            statement_has_word(statement, 2, temperror_action_name(actions[i]))) {
+            settings->on_temperror = actions[i];
+            return;
+        }
+    block_report(parser, "config.value", statement->words[0].at,
+                 "write \"on dns-temperror\" and tempfail, quarantine or ignore");
+}
+
 /* True when a rule of this name may come behind those that are there. */
 static bool can_add_rule(const struct rule *rules, size_t count, const struct rule *rule,
                          const struct policy_parser *parser)
@@ -105,18 +124,18 @@ static void parse_otherwise(void *owner, const struct statement *statement,
     policy->rules[policy->rule_count++] = rule;
 }
 
-static void parse_on(void *owner, const struct statement *statement,
-                     const struct policy_parser *parser)
+static void parse_policy_on(void *owner, const struct statement *statement,
+                            const struct policy_parser *parser)
 {
-    (void)owner;
-    block_report(parser, "config.not-yet", statement->words[0].at,
-                 "\"on\" is not available in this version: no check asks the DNS yet");
+    struct policy *policy = owner;
+
+    parse_on(&policy->settings, statement, parser);
 }
 
 static const struct block_key policy_keys[] = {
     { "max-size", false, parse_policy_max_size },
     { "mode", false, parse_policy_mode },
-    { "on", false, parse_on },
+    { "on", false, parse_policy_on },
     { "rule", true, parse_policy_rule },
     { "otherwise", false, parse_otherwise },
 };
@@ -164,6 +183,14 @@ static void parse_domain_max_size(void *owner, const struct statement *statement
     struct domain_block *domain = owner;
 
     parse_max_size(&domain->settings, statement, parser);
+}
+
+static void parse_domain_on(void *owner, const struct statement *statement,
+                            const struct policy_parser *parser)
+{
+    struct domain_block *domain = owner;
+
+    parse_on(&domain->settings, statement, parser);
 }
 
 static void parse_domain_policy(void *owner, const struct statement *statement,
@@ -258,6 +285,7 @@ static const struct block_key domain_keys[] = {
     { "policy", false, parse_domain_policy },
     { "max-size", false, parse_domain_max_size },
     { "mode", false, parse_domain_mode },
+    { "on", false, parse_domain_on },
     { "rule", true, parse_domain_rule },
 };
 

@@ -15,6 +15,17 @@ const char *action_name(enum action action)
     return names[action];
 }
 
+const char *temperror_action_name(enum temperror_action action)
+{
+    static const char *const names[] = {
+        [TEMPERROR_TEMPFAIL] = "tempfail",
+        [TEMPERROR_QUARANTINE] = "quarantine",
+        [TEMPERROR_IGNORE] = "ignore",
+    };
+
+    return names[action];
+}
+
 const char *mode_name(enum mode mode)
 {
     return mode == MODE_SHADOW ? "shadow" : "enforce";

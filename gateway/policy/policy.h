@@ -37,6 +37,15 @@ const char *action_name(enum action action);
 /* "enforce", "shadow". */
 const char *mode_name(enum mode mode);
 
+/* What becomes of a mail when a rule cannot be known because the DNS did not answer. */
+enum temperror_action {
+    TEMPERROR_TEMPFAIL,   /* the sender comes back */
+    TEMPERROR_QUARANTINE, /* a person looks at it */
+    TEMPERROR_IGNORE,     /* such a rule does not match */
+};
+/* "tempfail", "quarantine", "ignore". */
+const char *temperror_action_name(enum temperror_action action);
+
 /* Strings that live as long as a book. */
 struct string_pool {
     char **strings;
@@ -66,6 +75,7 @@ struct rule {
     struct term *exceptions;  /* any one of them takes the rule away */
     size_t exception_count;
     enum phase phase;         /* the earliest at which it can be decided in every case */
+    unsigned int checks;      /* CHECK_BIT of those that its terms need */
     bool has_recipient_term;  /* its result may differ between recipients of one transaction */
 };
 
@@ -75,6 +85,8 @@ struct policy_settings {
     struct position max_size_at;
     enum mode mode;
     struct position mode_at;
+    enum temperror_action on_temperror;
+    struct position on_temperror_at;
 };
 
 struct policy {

@@ -87,6 +87,10 @@ static void merge_settings(struct effective_policy *effective, const struct conf
         effective->max_size_bytes = settings->max_size_bytes;
         effective->max_size_at = settings->max_size_at;
     }
+    if (position_is_set(settings->on_temperror_at)) {
+        effective->on_temperror = settings->on_temperror;
+        effective->on_temperror_at = settings->on_temperror_at;
+    }
     if (position_is_set(settings->mode_at) && config->mode == MODE_ENFORCE) {
         effective->mode = settings->mode;
         effective->mode_at = settings->mode_at;
@@ -128,6 +132,12 @@ static void copy_rules(struct effective_policy *effective, const struct policy *
         effective->rules[effective->rule_count++] = domain->rules[i];
     for (size_t i = 0; i < policy->rule_count; i++)
         effective->rules[effective->rule_count++] = policy->rules[i];
+}
+
+static void note_checks(struct effective_policy *effective)
+{
+    for (size_t i = 0; i < effective->rule_count; i++)
+        effective->checks |= effective->rules[i].checks;
 }
 
 static void apply_override(struct effective_policy *effective, const struct policy *policy,
@@ -193,6 +203,10 @@ static void check_quarantine(const struct effective_policy *effective,
 {
     if (parser->config->quarantine.is_set || effective->mode == MODE_SHADOW)
         return;
+    if (effective->on_temperror == TEMPERROR_QUARANTINE)
+        block_report(parser, "quarantine.missing", effective->on_temperror_at,
+                     "this holds mail, and there is no quarantine block that says where; write: "
+                     "quarantine { folder /var/lib/postern/quarantine; }");
     for (size_t i = 0; i < effective->rule_count; i++) {
         const struct rule *rule = &effective->rules[i];
 
@@ -227,6 +241,7 @@ static void merge(struct effective_policy *effective, struct policy *policy,
             apply_override(effective, policy, &domain->overrides[i], parser);
     }
     note_own_domains(effective);
+    note_checks(effective);
     count_tags(effective, parser);
     check_quarantine(effective, parser);
 }

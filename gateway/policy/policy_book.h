@@ -33,11 +33,14 @@ struct effective_policy {
     struct position mode_at;      /* line 0: built in */
     uint64_t max_size_bytes;      /* 0: no limit */
     struct position max_size_at;  /* line 0: built in */
+    enum temperror_action on_temperror;
+    struct position on_temperror_at; /* line 0: built in */
     struct rule *rules;           /* the domain's own, then the policy's, then otherwise */
     size_t rule_count;
     const char *const *own_domains; /* names of the domain block, ".sub" forms included; of a relay:
                                        those of all domain blocks */
     size_t own_domain_count;
+    unsigned int checks;          /* CHECK_BIT of those that its rules need */
     size_t memo_count;            /* terms of the whole book whose truth can stand in facts.memo */
 };
 

@@ -106,6 +106,9 @@ void policy_book_print_effective(const struct policy_book *book,
     else
         number_print_size(&part, effective->max_size_bytes);
     print_line(out, effective->max_size_at, "    max-size %s;", text_string(&part));
+    if (effective->checks != 0 || position_is_set(effective->on_temperror_at))
+        print_line(out, effective->on_temperror_at, "    on dns-temperror %s;",
+                   temperror_action_name(effective->on_temperror));
     for (size_t i = 0; i < effective->rule_count; i++)
         print_rule(out, &effective->rules[i]);
     text_add_string(out, "}\n");

@@ -118,6 +118,7 @@ static void note_term(struct rule *rule, const struct term *term)
 {
     if (term->word->phase > rule->phase)
         rule->phase = term->word->phase;
+    rule->checks |= term->word->checks;
     if (term->word->id == TERM_RECIPIENT || term->word->id == TERM_RECIPIENT_DOMAIN)
         rule->has_recipient_term = true;
 }

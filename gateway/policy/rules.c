@@ -15,20 +15,7 @@
 #include "policy/rules.h"
 
 #include "base/memory.h"
-#include "base/number.h"
 #include "mail/domain.h"
-
-const char *comparison_sign(enum comparison comparison)
-{
-    static const char *const signs[] = {
-        [COMPARISON_OVER] = ">",
-        [COMPARISON_AT_LEAST] = ">=",
-        [COMPARISON_UNDER] = "<",
-        [COMPARISON_AT_MOST] = "<=",
-    };
-
-    return signs[comparison];
-}
 
 void term_clear(struct term *term)
 {
@@ -306,6 +293,64 @@ static bool from_has_value(const struct facts *facts, const struct term_value *v
     return false;
 }
 
+/* ---- what the checks found ---- */
+
+/* The keyword is the word of a result. What a failed lookup came to is a result like the rest. */
+static enum truth result_has_value(enum check_result result, const struct term_value *value)
+{
+    if (slice_equals(slice_from(result_word(result)), slice_from(value->text)))
+        return TERM_TRUE;
+    return result == RESULT_TEMPERROR ? TERM_LOST : TERM_FALSE;
+}
+
+/* One passing signature is enough; while none fits, one that was lost might have. */
+static enum truth dkim_domain_has_value(const struct facts *facts, const struct term_value *value,
+                                        const struct effective_policy *policy)
+{
+    const struct dkim_finding *dkim = &facts->findings->dkim;
+    enum truth best = TERM_FALSE;
+
+    for (size_t i = 0; i < dkim->signature_count; i++) {
+        const struct dkim_signature *signature = &dkim->signatures[i];
+        bool may_count = signature->result == RESULT_PASS || signature->result == RESULT_TEMPERROR;
+
+        if (!may_count || !domain_has_value(slice_from(signature->domain), value, facts, policy))
+            continue;
+        if (signature->result == RESULT_PASS)
+            return TERM_TRUE;
+        best = TERM_LOST;
+    }
+    return best;
+}
+
+static enum truth dmarc_policy_has_value(const struct dmarc_finding *dmarc,
+                                         const struct term_value *value)
+{
+    static const enum dmarc_policy policies[] = { DMARC_POLICY_NONE, DMARC_POLICY_QUARANTINE,
+                                                  DMARC_POLICY_REJECT }; /* as in the vocabulary */
+
+    if (dmarc->has_record)
+        return truth_of(dmarc->policy == policies[value->keyword]);
+    return dmarc->result == RESULT_TEMPERROR ? TERM_LOST : TERM_FALSE;
+}
+
+enum { TEMPERROR_ANY, TEMPERROR_FIRST_CHECK }; /* as in the vocabulary: then in the checks' order */
+
+static bool was_lost(const struct findings *findings, const struct term_value *value)
+{
+    for (size_t i = 0; i < CHECK_COUNT; i++)
+        if ((value->keyword == TEMPERROR_ANY || value->keyword == TEMPERROR_FIRST_CHECK + i) &&
+            findings_result(findings, (enum check_id)i) == RESULT_TEMPERROR)
+            return true;
+    return false;
+}
+
+static bool is_checked(const struct vocabulary_term *word, const struct facts *facts)
+{
+    return word->checks == 0 ||
+           (facts->findings != NULL && (word->checks & ~facts->findings->done) == 0);
+}
+
 /* ---- the whole ---- */
 
 /* One value of a term that is known in this phase; size and recipients see to that themselves. */
@@ -335,6 +380,20 @@ static enum truth value_evaluate(const struct term *term, const struct term_valu
         return size_has_value(facts, value);
     case TERM_RECIPIENTS:
         return recipients_have_value(facts, value);
+    case TERM_SPF:
+        return result_has_value(facts->findings->spf.result, value);
+    case TERM_SPF_HELO:
+        return result_has_value(facts->findings->spf_helo.result, value);
+    case TERM_DKIM:
+        return result_has_value(facts->findings->dkim.result, value);
+    case TERM_DKIM_DOMAIN:
+        return dkim_domain_has_value(facts, value, policy);
+    case TERM_DMARC:
+        return result_has_value(facts->findings->dmarc.result, value);
+    case TERM_DMARC_POLICY:
+        return dmarc_policy_has_value(&facts->findings->dmarc, value);
+    case TERM_DNS_TEMPERROR:
+        return truth_of(was_lost(facts->findings, value));
     case TERM_HEADER:
     case TERM_UNAVAILABLE:
         break;
@@ -348,7 +407,7 @@ static enum truth term_read(const struct term *term, const struct facts *facts,
     enum truth best = TERM_FALSE;
     bool grows = term->word->id == TERM_SIZE || term->word->id == TERM_RECIPIENTS;
 
-    if (facts->phase < term->word->phase && !grows)
+    if ((facts->phase < term->word->phase && !grows) || !is_checked(term->word, facts))
         return TERM_UNKNOWN;
     if (term->word->id == TERM_HEADER)
         return truth_of(header_is_true(term, facts->message));
@@ -397,8 +456,8 @@ enum truth rule_evaluate(const struct rule *rule, const struct facts *facts,
 
         if (truth == TERM_TRUE)
             result = TERM_FALSE;
-        else if (truth == TERM_UNKNOWN)
-            result = TERM_UNKNOWN;
+        else if (truth != TERM_FALSE && truth < result)
+            result = truth;
     }
     return result;
 }
@@ -494,72 +553,4 @@ bool term_covers(const struct term *wide, const struct term *narrow)
             return false;
     }
     return true;
-}
-
-static void print_quoted(struct text *out, const char *text)
-{
-    text_add_byte(out, '"');
-    for (; *text != '\0'; text++) {
-        if (*text == '"' || *text == '\\')
-            text_add_byte(out, '\\');
-        text_add_byte(out, *text);
-    }
-    text_add_byte(out, '"');
-}
-
-static void value_print(struct text *out, const struct term_value *value)
-{
-    switch (value->form) {
-    case VALUE_NETWORK:
-        ip_prefix_print(out, &value->network);
-        break;
-    case VALUE_OWN_DOMAIN:
-        text_add_string(out, "own-domain");
-        break;
-    case VALUE_LIST:
-        text_add_format(out, "in %s", value->list->name);
-        break;
-    case VALUE_SIZE:
-        text_add_format(out, "%s ", comparison_sign(value->comparison));
-        number_print_size(out, value->number);
-        break;
-    case VALUE_NUMBER:
-        text_add_format(out, "%s %llu", comparison_sign(value->comparison),
-                        (unsigned long long)value->number);
-        break;
-    case VALUE_HEADER:
-        print_quoted(out, value->text);
-        break;
-    case VALUE_LISTENER:
-    case VALUE_KEYWORD:
-    case VALUE_DOMAIN:
-    case VALUE_LITERAL:
-    case VALUE_ADDRESS:
-        text_add_string(out, value->text);
-        break;
-    }
-}
-
-void term_print(struct text *out, const struct term *term)
-{
-    static const char *const tests[] = { " present", " absent", " contains" };
-
-    text_add_string(out, term->word->word);
-    if (term->word->id == TERM_HEADER)
-        text_add_format(out, " %s%s", term->header_name, tests[term->header_test]);
-    for (size_t i = 0; i < term->value_count; i++) {
-        text_add_string(out, i == 0 ? " " : ", ");
-        value_print(out, &term->values[i]);
-    }
-}
-
-void rule_print_action(struct text *out, const struct rule *rule)
-{
-    text_add_string(out, action_name(rule->action));
-    if (rule->action == ACTION_TAG)
-        text_add_format(out, " %s", rule->tag);
-    if (rule->words != NULL) {
-        text_add_byte(out, ' ');
-        print_quoted(out, rule->words);
-    }
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The terms of a rule and what they come to. A term is true, false, or not known
- * yet in the phase at hand (Kleene's three values: "false and unknown" is false).
+ * yet in the phase at hand (Kleene's three values: "false and unknown" is false);
+ * or it was lost, and stays unknown.
  * Evaluation never fails, allocates nothing that outlives it, and takes time in
  * proportion to the header at worst, whatever a client sent.
  */
@@ -18,7 +19,16 @@
 #include "evidence/vocabulary.h"
 #include "policy/policy_book.h"
 
-enum truth { TERM_FALSE, TERM_UNKNOWN, TERM_TRUE };
+/*
+ * In the order in which `and` takes the least: what may still become false is not known yet, even
+ * beside what will never be known.
+ */
+enum truth {
+    TERM_FALSE,
+    TERM_UNKNOWN, /* not known yet */
+    TERM_LOST,    /* never to be known: the DNS did not answer */
+    TERM_TRUE,
+};
 
 enum comparison { COMPARISON_OVER, COMPARISON_AT_LEAST, COMPARISON_UNDER, COMPARISON_AT_MOST };
 /* ">", ">=", "<", "<=". */

@@ -10,6 +10,17 @@
 
 #include "policy/rules.h"
 
+/* In the place of a rule that cannot be known, as the policy's `on dns-temperror` says. */
+static const struct rule lost_rules[] = {
+    [TEMPERROR_TEMPFAIL] = { .name = "dns-temperror", .reason = "dns.temperror",
+                             .action = ACTION_TEMPFAIL,
+                             .words = "a DNS lookup on which this depends failed, "
+                                      "try again later" },
+    [TEMPERROR_QUARANTINE] = { .name = "dns-temperror", .reason = "dns.temperror",
+                               .action = ACTION_QUARANTINE,
+                               .words = "a DNS lookup on which a rule depends failed" },
+};
+
 static bool is_refusal(enum action action)
 {
     return action == ACTION_REJECT || action == ACTION_TEMPFAIL;
@@ -57,11 +68,14 @@ static struct verdict walk(const struct effective_policy *policy, const struct f
         const struct rule *rule = &policy->rules[i];
         enum truth truth = rule_evaluate(rule, facts, policy);
 
+        if (truth == TERM_LOST && policy->on_temperror == TEMPERROR_IGNORE)
+            continue;
         if (truth == TERM_UNKNOWN && verdict.pending_rule == NULL)
             verdict.pending_rule = rule;
         if (truth != TERM_FALSE && rule_can_decide(rule)) {
-            if (truth == TERM_TRUE)
-                end_walk(&verdict, rule);
+            if (truth != TERM_UNKNOWN)
+                end_walk(&verdict,
+                         truth == TERM_TRUE ? rule : &lost_rules[policy->on_temperror]);
             return verdict;
         }
         if (truth != TERM_TRUE)
@@ -142,7 +156,7 @@ struct reply verdict_reply(const struct verdict *verdict)
         };
     return (struct reply){
         .code = 451,
-        .enhanced = "4.7.1",
+        .enhanced = rule == &lost_rules[TEMPERROR_TEMPFAIL] ? "4.4.3" : "4.7.1",
         .text = rule->words != NULL ? rule->words : "not now, try again later",
         .reason = rule->reason,
     };

@@ -9,6 +9,11 @@
  * goes on. Neither such a rule nor a tag can end a walk, so a refusal behind one
  * that is not known yet need not wait for it; anything else does, lest the note
  * or the tag be missed.
+ *
+ * A rule that the DNS has left open ends the walk as a match would, with what the
+ * policy says of that (`on dns-temperror`) for its action: then the verdict's rule is
+ * one of ours, "dns-temperror". One that is false all the same, or could not have
+ * decided, stops nobody.
  */
 #ifndef POSTERN_VERDICT_DECIDE_H
 #define POSTERN_VERDICT_DECIDE_H

@@ -6,10 +6,13 @@ libverdict_a_SOURCES = \
 	gateway/verdict/stamp.c gateway/verdict/stamp.h
 VERDICT_LIBS = libverdict.a $(POLICY_LIBS)
 
-UNIT_TESTS += unit-decide unit-stamp
+UNIT_TESTS += unit-policy-findings unit-decide unit-stamp
 unit_decide_SOURCES = tests/unit/decide_test.c tests/unit/policy_unit.h \
 	tests/unit/memory_files.h tests/unit/unit.h
 unit_decide_LDADD = $(VERDICT_LIBS) $(CHECK_LIBS)
+unit_policy_findings_SOURCES = tests/unit/policy_findings_test.c tests/unit/policy_unit.h \
+	tests/unit/memory_files.h tests/unit/unit.h
+unit_policy_findings_LDADD = $(VERDICT_LIBS) $(CHECK_LIBS)
 unit_stamp_SOURCES = tests/unit/stamp_test.c tests/unit/unit.h
 unit_stamp_LDADD = $(VERDICT_LIBS) $(CHECK_LIBS)
 

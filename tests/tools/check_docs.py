@@ -140,8 +140,7 @@ def policy_problems(rows, keys, page):
                 "rule": ("RULES", "")}
     for kind, heading in sections.items():
         said = {item.words[1] for item in items if item.heading == heading}
-        later = {"on"}  # known to the parser only to be refused with a reason
-        yield from differ(f"the {kind} key", manual, keys.get(kind, set()) - later, said)
+        yield from differ(f"the {kind} key", manual, keys.get(kind, set()), said)
     said = {item.words[1] for item in items if item.heading == ("RULES", "Actions")}
     yield from differ("the action", manual, {row[1] for row in rows if row[0] == "action"}, said)
     terms = {row[1]: (row[2], row[3]) for row in rows if row[0] == "term"}

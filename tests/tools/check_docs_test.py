@@ -111,7 +111,6 @@ Lost.
 POLICY_SOURCES = """
 static const struct block_key policy_keys[] = {
     { "mode", false, parse_mode },
-    { "on", false, parse_on },
 };
 static const struct block_key domain_keys[] = {
     { "backend", false, parse_backend },

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* policy/rules and verdict/decide: what the checks found, and what the DNS left open. */
+#include "evidence/finding.h"
+#include "base/memory.h"
+#include "policy/rules.h"
+#include "policy_unit.h"
+#include "verdict/decide.h"
+
+#define DOMAIN "domain example.org example.eu .sub.example.com { backend legacy; policy p; }\n"
+
+static enum check_result find_result(struct slice word)
+{
+    for (int i = 0; i < RESULT_COUNT; i++)
+        if (slice_equals(word, slice_from(result_word((enum check_result)i))))
+            return (enum check_result)i;
+    ck_abort_msg("no result \"%.*s\"", SLICE_ARGS(word));
+}
+
+/* "pass example.net", "fail". */
+static void add_signature(struct dkim_finding *dkim, struct slice value)
+{
+    size_t capacity = dkim->signature_count;
+    struct slice result;
+
+    slice_next(&value, ':', &result);
+    dkim->signatures = mem_grow(dkim->signatures, dkim->signature_count, &capacity,
+                                sizeof *dkim->signatures);
+    dkim->signatures[dkim->signature_count++] =
+        (struct dkim_signature){ .result = find_result(result), .domain = mem_copy(value) };
+    if (dkim->result != RESULT_PASS)
+        dkim->result = find_result(result);
+}
+
+static void set_dmarc(struct dmarc_finding *dmarc, struct slice value)
+{
+    struct slice result;
+
+    slice_next(&value, ':', &result);
+    dmarc->result = find_result(result);
+    dmarc->has_record = value.length > 0;
+    dmarc->policy = slice_equals(value, SLICE("reject"))       ? DMARC_POLICY_REJECT
+                    : slice_equals(value, SLICE("quarantine")) ? DMARC_POLICY_QUARANTINE
+                                                               : DMARC_POLICY_NONE;
+}
+
+/* "spf=fail helo=none dkim=pass:example.net dkim=fail:a.example dmarc=fail:reject" */
+static void make_findings(struct findings *findings, const char *description)
+{
+    struct slice rest = slice_from(description), word;
+
+    *findings = (struct findings){ 0 };
+    while (slice_next(&rest, ' ', &word)) {
+        struct slice value = word, name;
+
+        slice_next(&value, '=', &name);
+        if (slice_equals(name, SLICE("spf"))) {
+            findings->done |= CHECK_BIT(CHECK_SPF);
+            findings->spf.result = find_result(value);
+        } else if (slice_equals(name, SLICE("helo"))) {
+            findings->done |= CHECK_BIT(CHECK_SPF_HELO);
+            findings->spf_helo.result = find_result(value);
+        } else if (slice_equals(name, SLICE("dkim"))) {
+            findings->done |= CHECK_BIT(CHECK_DKIM);
+            add_signature(&findings->dkim, value);
+        } else {
+            ck_assert(slice_equals(name, SLICE("dmarc")));
+            findings->done |= CHECK_BIT(CHECK_DMARC);
+            set_dmarc(&findings->dmarc, value);
+        }
+    }
+}
+
+/* ---- terms ---- */
+
+static const struct {
+    const char *rule, *findings;
+    const char *want; /* at rcpt and at message: T, F, ? not known yet, L lost */
+} term_cases[] = {
+    { "when spf fail;", "spf=fail", "TT" },
+    { "when spf fail;", "spf=softfail", "FF" },
+    { "when spf fail, softfail;", "spf=softfail", "TT" },
+    { "when spf none;", "spf=none", "TT" },
+    { "when spf fail;", "", "??" },
+    { "when spf fail;", "helo=fail", "??" },
+    { "when spf fail;", "spf=temperror", "LL" },
+    { "when spf temperror;", "spf=temperror", "TT" },
+    { "when spf fail, temperror;", "spf=temperror", "TT" },
+    { "when spf permerror;", "spf=permerror", "TT" },
+    { "when spf-helo fail;", "helo=fail spf=pass", "TT" },
+    { "when dkim pass;", "dkim=pass:example.net", "?T" },
+    { "when dkim pass;", "dkim=fail:example.net", "?F" },
+    { "when dkim pass;", "dkim=temperror:example.net", "?L" },
+    { "when dkim-domain example.net;", "dkim=fail:a.example dkim=pass:example.net", "?T" },
+    { "when dkim-domain example.net;", "dkim=fail:example.net", "?F" },
+    { "when dkim-domain example.net;", "dkim=temperror:example.net", "?L" },
+    { "when dkim-domain example.net;", "dkim=temperror:other.example dkim=fail:example.net", "?F" },
+    { "when dkim-domain .example.net;", "dkim=pass:mail.example.net", "?T" },
+    { "when dkim-domain own-domain;", "dkim=pass:mail.example.eu", "?T" },
+    { "when dkim-domain in partners;", "dkim=pass:partner.example", "?T" },
+    { "when dkim-domain in partners;", "dkim=none", "?F" },
+    { "when dmarc fail;", "spf=fail dkim=none dmarc=fail:reject", "?T" },
+    { "when dmarc fail;", "dmarc=fail:reject", "??" },
+    { "when dmarc none;", "spf=fail dkim=none dmarc=none", "?T" },
+    { "when dmarc-policy reject;", "spf=fail dkim=none dmarc=fail:reject", "?T" },
+    { "when dmarc-policy none, quarantine;", "spf=fail dkim=none dmarc=fail:reject", "?F" },
+    { "when dmarc-policy none;", "spf=fail dkim=none dmarc=none", "?F" },
+    { "when dmarc-policy none;", "spf=fail dkim=none dmarc=temperror", "?L" },
+    { "when dns-temperror any;", "spf=pass helo=none dkim=none dmarc=none", "?F" },
+    { "when dns-temperror any;", "spf=pass helo=temperror dkim=none dmarc=none", "?T" },
+    { "when dns-temperror spf;", "spf=temperror helo=none dkim=none dmarc=none", "?T" },
+    { "when dns-temperror dkim, dmarc;", "spf=temperror helo=none dkim=none dmarc=none", "?F" },
+    { "when dns-temperror dmarc;", "spf=none helo=none dkim=none dmarc=temperror", "?T" },
+    /* Joined. */
+    { "when spf fail and tls none;", "spf=temperror", "FF" },
+    { "when spf fail and dkim none;", "spf=temperror dkim=none", "?L" },
+    { "when spf fail and dkim none;", "spf=temperror dkim=pass:a.example", "?F" },
+    { "when spf fail; except client 192.0.2.1;", "spf=temperror", "FF" },
+    { "when spf fail; except dkim pass;", "spf=fail dkim=temperror:a.example", "?L" },
+    { "when spf fail; except dkim pass;", "spf=pass dkim=temperror:a.example", "FF" },
+    { "when spf fail; except dkim pass; except spf-helo pass;",
+      "spf=temperror helo=pass dkim=temperror:a.example", "FF" },
+};
+
+START_TEST(what_a_check_found_is_compared_when_it_has_ended)
+{
+    static const char letters[] = { [TERM_FALSE] = 'F', [TERM_UNKNOWN] = '?', [TERM_LOST] = 'L',
+                                    [TERM_TRUE] = 'T' };
+    static const enum phase phases[] = { PHASE_RCPT, PHASE_MESSAGE };
+    struct facts_fixture fixture;
+    struct findings findings;
+    struct book_fixture books;
+    struct text text;
+    char got[3] = "";
+
+    text_init(&text, 10000);
+    text_add_format(&text, "policy p { rule r { %s then reject; } otherwise accept; }\n" DOMAIN,
+                    term_cases[_i].rule);
+    book_load_good(&books, text_string(&text));
+    facts_make(&fixture, "<ann@example.net>", "<joe@example.org>", "From: a@example.net\r\n\r\n");
+    make_findings(&findings, term_cases[_i].findings);
+    fixture.facts.findings = &findings;
+    for (size_t i = 0; i < 2; i++) {
+        const struct effective_policy *policy = policy_book_at(books.book, 0);
+        struct facts facts = facts_until(&fixture, phases[i]);
+
+        got[i] = letters[rule_evaluate(&policy->rules[0], &facts, policy)];
+    }
+    ck_assert_msg(slice_equals(slice_from(got), slice_from(term_cases[_i].want)),
+                  "%s with %s: got %s, want %s", term_cases[_i].rule, term_cases[_i].findings, got,
+                  term_cases[_i].want);
+    findings_clear(&findings);
+    facts_clear(&fixture);
+    book_unload(&books);
+    text_clear(&text);
+}
+END_TEST
+
+START_TEST(a_policy_says_which_checks_its_rules_need)
+{
+    static const struct {
+        const char *rules;
+        unsigned int want;
+    } cases[] = {
+        { "rule a { when client 192.0.2.1; then reject; }", 0 },
+        { "rule a { when spf fail; then reject; }", CHECK_BIT(CHECK_SPF) },
+        { "rule a { when client 192.0.2.1; except dkim-domain a.example; then reject; }",
+          CHECK_BIT(CHECK_DKIM) },
+        { "rule a { mode shadow; when spf-helo fail; then reject; }", CHECK_BIT(CHECK_SPF_HELO) },
+        { "rule a { when dmarc-policy none; then tag t; }",
+          CHECK_BIT(CHECK_SPF) | CHECK_BIT(CHECK_DKIM) | CHECK_BIT(CHECK_DMARC) },
+        { "rule a { when dns-temperror any; then tag t; }", (1u << CHECK_COUNT) - 1 },
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        struct book_fixture books;
+        struct text text;
+
+        text_init(&text, 10000);
+        text_add_format(&text, "policy p { %s otherwise accept; }\n" DOMAIN, cases[i].rules);
+        book_load_good(&books, text_string(&text));
+        ck_assert_msg(policy_book_at(books.book, 0)->checks == cases[i].want, "%s",
+                      cases[i].rules);
+        book_unload(&books);
+        text_clear(&text);
+    }
+}
+END_TEST
+
+/* ---- what is lost ---- */
+
+#define SPF_RULE "rule a { when spf fail; then reject; } otherwise accept; "
+#define LOST "spf=temperror dkim=none"
+
+static const struct {
+    const char *policy, *domain; /* insides */
+    const char *findings, *want;
+} lost_cases[] = {
+    { SPF_RULE, "", LOST, "tempfail dns.temperror rcpt" },
+    { "on dns-temperror tempfail; " SPF_RULE, "", LOST, "tempfail dns.temperror rcpt" },
+    { "on dns-temperror quarantine; " SPF_RULE, "", LOST, "quarantine dns.temperror rcpt" },
+    { "on dns-temperror ignore; " SPF_RULE, "", LOST, "accept rule.p.otherwise rcpt" },
+    { "on dns-temperror ignore; " SPF_RULE, "on dns-temperror tempfail; ", LOST,
+      "tempfail dns.temperror rcpt" },
+    { SPF_RULE, "on dns-temperror ignore; ", LOST, "accept rule.p.otherwise rcpt" },
+    /* It defers only where it could change the verdict. */
+    { "rule b { when client 192.0.2.1; then accept; } " SPF_RULE, "", LOST,
+      "accept rule.p.b rcpt" },
+    { "rule b { when spf temperror; then quarantine; } " SPF_RULE, "", LOST,
+      "quarantine rule.p.b rcpt" },
+    { "rule b { when spf fail and tls none; then reject; } otherwise accept; ", "", LOST,
+      "accept rule.p.otherwise rcpt" },
+    { "rule b { when spf fail; except dkim pass; then reject; } otherwise accept; ", "", LOST,
+      "tempfail dns.temperror message" },
+    { "rule b { when spf fail; then tag t; } otherwise accept; ", "", LOST,
+      "accept rule.p.otherwise rcpt" },
+    { "rule b { mode shadow; when spf fail; then reject; } otherwise accept; ", "", LOST,
+      "accept rule.p.otherwise rcpt" },
+    { "mode shadow; " SPF_RULE, "", LOST, "accept - rcpt shadow dns.temperror" },
+    { "mode shadow; on dns-temperror ignore; " SPF_RULE, "", LOST, "accept rule.p.otherwise rcpt" },
+};
+
+START_TEST(what_the_dns_leaves_open_is_for_the_policy_to_say)
+{
+    struct facts_fixture fixture;
+    struct findings findings;
+    struct book_fixture books;
+    struct verdict verdict;
+    struct text text, got;
+
+    text_init(&text, 10000);
+    text_init(&got, 1000);
+    text_add_format(&text, "policy p { %s }\ndomain example.org { backend legacy; policy p; %s }\n",
+                    lost_cases[_i].policy, lost_cases[_i].domain);
+    book_load_good(&books, text_string(&text));
+    facts_make(&fixture, "<ann@example.net>", "<joe@example.org>", "From: a@example.net\r\n\r\n");
+    make_findings(&findings, lost_cases[_i].findings);
+    fixture.facts.findings = &findings;
+    verdict = decide(policy_book_at(books.book, 0), &fixture.facts);
+    text_add_format(&got, "%s %s %s", action_name(verdict.action),
+                    verdict.rule != NULL ? verdict.rule->reason : "-", phase_name(verdict.phase));
+    if (verdict.shadow_rule != NULL)
+        text_add_format(&got, " shadow %s", verdict.shadow_rule->reason);
+    ck_assert(verdict.is_final);
+    unit_expect_text(text_string(&text), &got, slice_from(lost_cases[_i].want));
+    findings_clear(&findings);
+    facts_clear(&fixture);
+    book_unload(&books);
+    text_clear(&got);
+    text_clear(&text);
+}
+END_TEST
+
+START_TEST(a_deferral_for_the_dns_says_so)
+{
+    struct facts_fixture fixture;
+    struct findings findings;
+    struct book_fixture books;
+    struct verdict verdict;
+    struct reply reply;
+
+    book_load_good(&books, "policy p { " SPF_RULE " }\n" DOMAIN);
+    facts_make(&fixture, "<ann@example.net>", "<joe@example.org>", "From: a@example.net\r\n\r\n");
+    make_findings(&findings, LOST);
+    fixture.facts.findings = &findings;
+    verdict = decide(policy_book_at(books.book, 0), &fixture.facts);
+    reply = verdict_reply(&verdict);
+    ck_assert_int_eq(reply.code, 451);
+    ck_assert_str_eq(reply.enhanced, "4.4.3");
+    ck_assert_str_eq(reply.reason, "dns.temperror");
+    findings_clear(&findings);
+    facts_clear(&fixture);
+    book_unload(&books);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("policy: findings");
+    TCase *terms = tcase_create("terms");
+    TCase *lost = tcase_create("lost");
+
+    tcase_add_loop_test(terms, what_a_check_found_is_compared_when_it_has_ended, 0,
+                        (int)COUNT(term_cases));
+    tcase_add_test(terms, a_policy_says_which_checks_its_rules_need);
+    suite_add_tcase(suite, terms);
+    tcase_add_loop_test(lost, what_the_dns_leaves_open_is_for_the_policy_to_say, 0,
+                        (int)COUNT(lost_cases));
+    tcase_add_test(lost, a_deferral_for_the_dns_says_so);
+    suite_add_tcase(suite, lost);
+    return unit_run(suite);
+}
