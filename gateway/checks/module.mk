@@ -2,6 +2,9 @@
 # checks: what can be found out about a mail, as functions over facts and the answers of the DNS.
 noinst_LIBRARIES += libchecks.a
 libchecks_a_SOURCES = \
+	gateway/checks/dmarc.c gateway/checks/dmarc.h \
+	gateway/checks/dmarc_discovery.c gateway/checks/dmarc_discovery.h \
+	gateway/checks/dmarc_record.c gateway/checks/dmarc_record.h \
 	gateway/checks/spf.c gateway/checks/spf.h \
 	gateway/checks/spf_macro.c gateway/checks/spf_macro.h \
 	gateway/checks/spf_match.c gateway/checks/spf_run.h \
@@ -20,3 +23,14 @@ TESTS += tests/checks/rfc7208_suite_test.py
 FUZZ_TARGETS += fuzz-spf
 fuzz_spf_SOURCES = tests/fuzz/spf_fuzz.c $(FUZZ_MAIN)
 fuzz_spf_LDADD = $(CHECKS_LIBS) $(FUZZ_LIBS)
+
+UNIT_TESTS += unit-dmarc unit-dmarc-cases
+unit_dmarc_SOURCES = tests/unit/dmarc_test.c tests/unit/unit.h
+unit_dmarc_LDADD = $(CHECKS_LIBS) $(CHECK_LIBS)
+unit_dmarc_cases_SOURCES = tests/unit/dmarc_cases_test.c tests/unit/check_cases.c \
+	tests/unit/check_cases.h tests/unit/unit.h
+unit_dmarc_cases_LDADD = $(CHECKS_LIBS) $(CHECK_LIBS)
+
+FUZZ_TARGETS += fuzz-dmarc
+fuzz_dmarc_SOURCES = tests/fuzz/dmarc_fuzz.c $(FUZZ_MAIN)
+fuzz_dmarc_LDADD = $(CHECKS_LIBS) $(FUZZ_LIBS)

@@ -11,8 +11,8 @@
 
 /* How one check ended. Each check uses those that its RFC has. */
 enum check_result {
-    RESULT_NOT_RUN,   /* nobody wanted to know, or there was nothing to look at */
-    RESULT_NONE,      /* nothing was claimed: no record, no signature */
+    RESULT_NOT_RUN, /* nobody wanted to know, or there was nothing to look at */
+    RESULT_NONE,    /* nothing was claimed: no record, no signature */
     RESULT_PASS,
     RESULT_FAIL,
     RESULT_SOFTFAIL,  /* spf */
@@ -38,5 +38,42 @@ struct spf_finding {
 
 /* Frees what it owns; it is RESULT_NOT_RUN then. */
 void spf_finding_clear(struct spf_finding *finding);
+
+/* What the owner of a domain wants of mail that fails DMARC (RFC 9989 4.7). */
+enum dmarc_policy {
+    DMARC_POLICY_NONE, /* also where there is no record */
+    DMARC_POLICY_QUARANTINE,
+    DMARC_POLICY_REJECT,
+};
+#define DMARC_POLICY_COUNT 3
+
+/* "none", "quarantine", "reject". */
+const char *dmarc_policy_word(enum dmarc_policy policy);
+
+/* Whose mail it says it is: DMARC is about exactly one author domain (RFC 9989 5.3.1). */
+enum dmarc_author {
+    DMARC_AUTHOR_ONE,       /* one domain, perhaps of several mailboxes */
+    DMARC_AUTHOR_NONE,      /* no mailbox, or no domain name in it: an empty group, a literal */
+    DMARC_AUTHOR_SEVERAL,   /* mailboxes of different domains: a reader sees one, we another */
+    DMARC_AUTHOR_MALFORMED, /* From cannot be read, or is there more than once */
+};
+
+struct dmarc_finding {
+    /* none: there is no record. With an author that is not one: none for DMARC_AUTHOR_NONE,
+       permerror for the other two, which no honest mail has. */
+    enum check_result result;
+    enum dmarc_author author;
+    enum dmarc_policy policy; /* what is wanted now of a fail: after sp=, np= and t= */
+    bool is_testing;          /* t=y has made it weaker */
+    bool is_spf_aligned;      /* passed, and speaks for the author domain; so it is for DKIM */
+    bool is_dkim_aligned;
+    char *domain;        /* of the author, in domain.h's one form; owned; NULL: none */
+    char *record_domain; /* whose record it is; owned; NULL: none */
+    char *organization;  /* the organizational domain; owned; NULL: not known */
+    char *problem;       /* of temperror and permerror, a sentence part; owned */
+};
+
+/* Frees what it owns; it is RESULT_NOT_RUN then. */
+void dmarc_finding_clear(struct dmarc_finding *finding);
 
 #endif
