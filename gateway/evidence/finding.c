@@ -17,6 +17,17 @@ const char *result_word(enum check_result result)
     return words[result];
 }
 
+const char *dmarc_policy_word(enum dmarc_policy policy)
+{
+    static const char *const words[DMARC_POLICY_COUNT] = {
+        [DMARC_POLICY_NONE] = "none",
+        [DMARC_POLICY_QUARANTINE] = "quarantine",
+        [DMARC_POLICY_REJECT] = "reject",
+    };
+
+    return words[policy];
+}
+
 void spf_finding_clear(struct spf_finding *finding)
 {
     mem_free(finding->domain);
@@ -26,37 +37,11 @@ void spf_finding_clear(struct spf_finding *finding)
     *finding = (struct spf_finding){ .result = RESULT_NOT_RUN };
 }
 
-void dkim_finding_clear(struct dkim_finding *finding)
-{
-    for (size_t i = 0; i < finding->signature_count; i++)
-        mem_free(finding->signatures[i].domain);
-    mem_free(finding->signatures);
-    *finding = (struct dkim_finding){ .result = RESULT_NOT_RUN };
-}
-
 void dmarc_finding_clear(struct dmarc_finding *finding)
 {
+    mem_free(finding->domain);
+    mem_free(finding->record_domain);
+    mem_free(finding->organization);
+    mem_free(finding->problem);
     *finding = (struct dmarc_finding){ .result = RESULT_NOT_RUN };
-}
-
-void findings_clear(struct findings *findings)
-{
-    spf_finding_clear(&findings->spf);
-    spf_finding_clear(&findings->spf_helo);
-    dkim_finding_clear(&findings->dkim);
-    dmarc_finding_clear(&findings->dmarc);
-    findings->done = 0;
-}
-
-enum check_result findings_result(const struct findings *findings, enum check_id check)
-{
-    if ((findings->done & CHECK_BIT(check)) == 0)
-        return RESULT_NOT_RUN;
-    switch (check) {
-    case CHECK_SPF: return findings->spf.result;
-    case CHECK_SPF_HELO: return findings->spf_helo.result;
-    case CHECK_DKIM: return findings->dkim.result;
-    case CHECK_DMARC: return findings->dmarc.result;
-    }
-    return RESULT_NOT_RUN;
 }

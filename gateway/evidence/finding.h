@@ -8,12 +8,11 @@
 #define POSTERN_EVIDENCE_FINDING_H
 
 #include <stdbool.h>
-#include <stddef.h>
 
 /* How one check ended. Each check uses those that its RFC has. */
 enum check_result {
-    RESULT_NOT_RUN,   /* nobody wanted to know, or there was nothing to look at */
-    RESULT_NONE,      /* nothing was claimed: no record, no signature */
+    RESULT_NOT_RUN, /* nobody wanted to know, or there was nothing to look at */
+    RESULT_NONE,    /* nothing was claimed: no record, no signature */
     RESULT_PASS,
     RESULT_FAIL,
     RESULT_SOFTFAIL,  /* spf */
@@ -26,12 +25,6 @@ enum check_result {
 
 /* "pass", "softfail"; "-" for RESULT_NOT_RUN. */
 const char *result_word(enum check_result result);
-
-/* The checks, by what they look at. */
-enum check_id { CHECK_SPF, CHECK_SPF_HELO, CHECK_DKIM, CHECK_DMARC };
-#define CHECK_COUNT 4
-/* For sets of checks. */
-#define CHECK_BIT(id) (1u << (id))
 
 /* RFC 7208, of one identity: MAIL FROM or HELO. */
 struct spf_finding {
@@ -46,42 +39,41 @@ struct spf_finding {
 /* Frees what it owns; it is RESULT_NOT_RUN then. */
 void spf_finding_clear(struct spf_finding *finding);
 
-/* What is published for the author's domain (RFC 9989 4.7): what a mail that fails is to suffer. */
-enum dmarc_policy { DMARC_POLICY_NONE, DMARC_POLICY_QUARANTINE, DMARC_POLICY_REJECT };
-
-struct dkim_signature {
-    enum check_result result;
-    char *domain; /* d=, in domain.h's one form; owned; NULL: it has none */
+/* What the owner of a domain wants of mail that fails DMARC (RFC 9989 4.7). */
+enum dmarc_policy {
+    DMARC_POLICY_NONE, /* also where there is no record */
+    DMARC_POLICY_QUARANTINE,
+    DMARC_POLICY_REJECT,
 };
+#define DMARC_POLICY_COUNT 3
 
-struct dkim_finding {
-    enum check_result result; /* pass when any signature passes */
-    struct dkim_signature *signatures; /* owned */
-    size_t signature_count;
+/* "none", "quarantine", "reject". */
+const char *dmarc_policy_word(enum dmarc_policy policy);
+
+/* Whose mail it says it is: DMARC is about exactly one author domain (RFC 9989 5.3.1). */
+enum dmarc_author {
+    DMARC_AUTHOR_ONE,       /* one domain, perhaps of several mailboxes */
+    DMARC_AUTHOR_NONE,      /* no mailbox, or no domain name in it: an empty group, a literal */
+    DMARC_AUTHOR_SEVERAL,   /* mailboxes of different domains: a reader sees one, we another */
+    DMARC_AUTHOR_MALFORMED, /* From cannot be read, or is there more than once */
 };
 
 struct dmarc_finding {
+    /* none: there is no record. With an author that is not one: none for DMARC_AUTHOR_NONE,
+       permerror for the other two, which no honest mail has. */
     enum check_result result;
-    bool has_record;
-    enum dmarc_policy policy; /* what the record wants for this mail, with has_record */
+    enum dmarc_author author;
+    enum dmarc_policy policy; /* what is wanted now of a fail: after sp=, np= and t= */
+    bool is_testing;          /* t=y has made it weaker */
+    bool is_spf_aligned;      /* passed, and speaks for the author domain; so it is for DKIM */
+    bool is_dkim_aligned;
+    char *domain;        /* of the author, in domain.h's one form; owned; NULL: none */
+    char *record_domain; /* whose record it is; owned; NULL: none */
+    char *organization;  /* the organizational domain; owned; NULL: not known */
+    char *problem;       /* of temperror and permerror, a sentence part; owned */
 };
 
-/* As spf_finding_clear. */
-void dkim_finding_clear(struct dkim_finding *finding);
+/* Frees what it owns; it is RESULT_NOT_RUN then. */
 void dmarc_finding_clear(struct dmarc_finding *finding);
-
-/* Of one mail. */
-struct findings {
-    unsigned int done;  /* CHECK_BIT of each check that has ended */
-    struct spf_finding spf;
-    struct spf_finding spf_helo;
-    struct dkim_finding dkim;
-    struct dmarc_finding dmarc;
-};
-
-/* Frees what they own. */
-void findings_clear(struct findings *findings);
-/* Of a check that has ended; else RESULT_NOT_RUN. */
-enum check_result findings_result(const struct findings *findings, enum check_id check);
 
 #endif

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# checks: what can be found out about a mail, as functions over facts and the answers of the DNS.
+noinst_LIBRARIES += libchecks.a
+libchecks_a_SOURCES = \
+	gateway/checks/dmarc.c gateway/checks/dmarc.h \
+	gateway/checks/dmarc_discovery.c gateway/checks/dmarc_discovery.h \
+	gateway/checks/dmarc_record.c gateway/checks/dmarc_record.h \
+	gateway/checks/spf.c gateway/checks/spf.h \
+	gateway/checks/spf_macro.c gateway/checks/spf_macro.h \
+	gateway/checks/spf_match.c gateway/checks/spf_run.h \
+	gateway/checks/spf_record.c gateway/checks/spf_record.h
+CHECKS_LIBS = libchecks.a libevidence.a libdns.a $(MAIL_LIBS)
+
+UNIT_TESTS += unit-spf unit-spf-cases
+unit_spf_SOURCES = tests/unit/spf_test.c tests/unit/unit.h
+unit_spf_LDADD = $(CHECKS_LIBS) $(CHECK_LIBS)
+unit_spf_cases_SOURCES = tests/unit/spf_cases_test.c tests/unit/check_cases.c \
+	tests/unit/check_cases.h tests/unit/unit.h
+unit_spf_cases_LDADD = $(CHECKS_LIBS) $(CHECK_LIBS)
+
+TESTS += tests/checks/rfc7208_suite_test.py
+
+FUZZ_TARGETS += fuzz-spf
+fuzz_spf_SOURCES = tests/fuzz/spf_fuzz.c $(FUZZ_MAIN)
+fuzz_spf_LDADD = $(CHECKS_LIBS) $(FUZZ_LIBS)
+
+UNIT_TESTS += unit-dmarc unit-dmarc-cases
+unit_dmarc_SOURCES = tests/unit/dmarc_test.c tests/unit/unit.h
+unit_dmarc_LDADD = $(CHECKS_LIBS) $(CHECK_LIBS)
+unit_dmarc_cases_SOURCES = tests/unit/dmarc_cases_test.c tests/unit/check_cases.c \
+	tests/unit/check_cases.h tests/unit/unit.h
+unit_dmarc_cases_LDADD = $(CHECKS_LIBS) $(CHECK_LIBS)
+
+FUZZ_TARGETS += fuzz-dmarc
+fuzz_dmarc_SOURCES = tests/fuzz/dmarc_fuzz.c $(FUZZ_MAIN)
+fuzz_dmarc_LDADD = $(CHECKS_LIBS) $(FUZZ_LIBS)
