@@ -25,3 +25,19 @@ void spf_finding_clear(struct spf_finding *finding)
     mem_free(finding->explanation);
     *finding = (struct spf_finding){ .result = RESULT_NOT_RUN };
 }
+
+void dkim_signature_clear(struct dkim_signature *signature)
+{
+    mem_free(signature->domain);
+    mem_free(signature->selector);
+    mem_free(signature->identity);
+    *signature = (struct dkim_signature){ .result = RESULT_NOT_RUN };
+}
+
+void dkim_finding_clear(struct dkim_finding *finding)
+{
+    for (size_t i = 0; i < finding->signature_count; i++)
+        dkim_signature_clear(&finding->signatures[i]);
+    mem_free(finding->signatures);
+    *finding = (struct dkim_finding){ .result = RESULT_NOT_RUN };
+}
