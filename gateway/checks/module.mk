@@ -19,3 +19,7 @@ libchecks_a_SOURCES += \
 UNIT_TESTS += unit-dkim-cases
 unit_dkim_cases_SOURCES = tests/unit/dkim_cases_test.c tests/unit/dkim_unit.h tests/unit/unit.h
 unit_dkim_cases_LDADD = $(CHECKS_LIBS) $(CHECK_LIBS)
+
+FUZZ_TARGETS += fuzz-dkim
+fuzz_dkim_SOURCES = tests/fuzz/dkim_fuzz.c $(FUZZ_MAIN)
+fuzz_dkim_LDADD = $(CHECKS_LIBS) $(FUZZ_LIBS)
