@@ -66,7 +66,9 @@ bool dkim_tags_parse(struct slice list, struct dkim_tags *tags)
     tags->count = 0;
     list = slice_trim(list);
     if (list.length > 0 && list.data[list.length - 1] == ';')
-        list = slice_until(list, list.length - 1);
+        list = slice_trim(slice_until(list, list.length - 1));
+    if (list.length > 0 && list.data[list.length - 1] == ';')
+        return false;
     while (slice_next(&list, ';', &spec))
         if (!add_tag(tags, spec))
             return false;

@@ -23,3 +23,12 @@ unit_dkim_cases_LDADD = $(CHECKS_LIBS) $(CHECK_LIBS)
 FUZZ_TARGETS += fuzz-dkim
 fuzz_dkim_SOURCES = tests/fuzz/dkim_fuzz.c $(FUZZ_MAIN)
 fuzz_dkim_LDADD = $(CHECKS_LIBS) $(FUZZ_LIBS)
+
+# It signs with libopendkim.
+UNIT_TESTS += unit-dkim
+unit_dkim_CPPFLAGS = $(AM_CPPFLAGS) $(OPENDKIM_CFLAGS)
+unit_dkim_SOURCES = tests/unit/dkim_test.c tests/unit/dkim_unit.h tests/unit/unit.h
+unit_dkim_LDADD = $(CHECKS_LIBS) $(CHECK_LIBS)
+
+# Other signers than the library; it runs unit-dkim-cases.
+TESTS += tests/checks/dkim_interop_test.py

@@ -195,6 +195,9 @@ def ordinary():
     case("10-simple", "Simple forms, as they were sent.", expected("pass"), c="simple/simple")
     case("10-ed25519", "Ed25519 (RFC 8463).", expected("pass", a="ed25519-sha256", bits=256),
          key=ed25519, zone=[f"sel._domainkey.example.org {record(ed25519)}"])
+    case("10-ed25519-simple", "Ed25519 with simple forms.",
+         expected("pass", a="ed25519-sha256", bits=256), key=ed25519, c="simple/simple",
+         zone=[f"sel._domainkey.example.org {record(ed25519)}"])
     case("11-body-changed", "One letter of the body is another.", expected("fail", "body"),
          sent_body=BODY.replace(b"Hello", b"Hallo"))
     case("12-header-changed", "One letter of a signed field is another.",
