@@ -38,6 +38,8 @@ static const struct setting_word sandbox_words[] = { { .name = "on", .value = SA
 static const struct setting outermost_settings[] = {
     { .key = "hostname", .type = SETTING_HOST, TO(hostname), .is_required = true,
       .doc = "The name of this host, in greetings, Received header fields and loop checks." },
+    { .key = "authserv-id", .type = SETTING_HOST, TO(authserv_id),
+      .doc = "The name in Authentication-Results header fields, where it is not the hostname." },
     { .key = "user", .type = SETTING_TEXT, TO(user),
       .doc = "The system user that all processes but the first become when started as root." },
     { .key = "mode", .type = SETTING_WORD, TO(mode), .words = mode_words,

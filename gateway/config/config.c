@@ -306,6 +306,8 @@ static void build(struct builder *builder)
     config->relays = new_blocks(builder, "relay", sizeof *config->relays);
     settings_read(&builder->reader, &block_outermost, config->tree.statements,
                   config->tree.statement_count, (struct position){ .path = config->path }, config);
+    if (config->authserv_id == NULL)
+        config->authserv_id = config->hostname;
     read_log(builder);
     read_quarantine(builder);
     for_each_block(builder, "backend", read_backend);

@@ -170,6 +170,7 @@ struct config {
     struct syntax_tree tree;    /* owned; policy/ reads its blocks from here */
     const char *path;           /* of the main file */
     const char *hostname;
+    const char *authserv_id;    /* in Authentication-Results; the hostname unless set */
     const char *user;           /* to become when started as root; NULL: stay who we are */
     enum mode mode;
     enum sandbox sandbox;

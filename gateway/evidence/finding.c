@@ -45,3 +45,41 @@ void dmarc_finding_clear(struct dmarc_finding *finding)
     mem_free(finding->problem);
     *finding = (struct dmarc_finding){ .result = RESULT_NOT_RUN };
 }
+
+void dkim_signature_clear(struct dkim_signature *signature)
+{
+    mem_free(signature->domain);
+    mem_free(signature->selector);
+    mem_free(signature->identity);
+    *signature = (struct dkim_signature){ .result = RESULT_NOT_RUN };
+}
+
+void dkim_finding_clear(struct dkim_finding *finding)
+{
+    for (size_t i = 0; i < finding->signature_count; i++)
+        dkim_signature_clear(&finding->signatures[i]);
+    mem_free(finding->signatures);
+    *finding = (struct dkim_finding){ .result = RESULT_NOT_RUN };
+}
+
+void findings_clear(struct findings *findings)
+{
+    spf_finding_clear(&findings->spf);
+    spf_finding_clear(&findings->spf_helo);
+    dkim_finding_clear(&findings->dkim);
+    dmarc_finding_clear(&findings->dmarc);
+    findings->done = 0;
+}
+
+enum check_result findings_result(const struct findings *findings, enum check_id check)
+{
+    if ((findings->done & CHECK_BIT(check)) == 0)
+        return RESULT_NOT_RUN;
+    switch (check) {
+    case CHECK_SPF: return findings->spf.result;
+    case CHECK_SPF_HELO: return findings->spf_helo.result;
+    case CHECK_DKIM: return findings->dkim.result;
+    case CHECK_DMARC: return findings->dmarc.result;
+    }
+    return RESULT_NOT_RUN;
+}

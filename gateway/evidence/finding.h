@@ -8,6 +8,7 @@
 #define POSTERN_EVIDENCE_FINDING_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* How one check ended. Each check uses those that its RFC has. */
 enum check_result {
@@ -75,5 +76,59 @@ struct dmarc_finding {
 
 /* Frees what it owns; it is RESULT_NOT_RUN then. */
 void dmarc_finding_clear(struct dmarc_finding *finding);
+
+/* RFC 6376, of one signature. */
+struct dkim_signature {
+    enum check_result result;
+    const char *reason;    /* a stable word, "key-missing"; a literal; NULL of pass */
+    const char *problem;   /* the same as a sentence part for the owner; a literal; NULL of pass */
+    char *domain;          /* d=, in domain.h's one form; owned; NULL when it is no domain */
+    char *selector;        /* s=, likewise */
+    char *identity;        /* i=, printable ASCII, its domain in the one form; owned; NULL when it
+                              was not given or is not within d= */
+    const char *algorithm; /* a=, "rsa-sha256"; a literal; NULL when it is unknown */
+    unsigned int key_bits; /* of the modulus; 256 for Ed25519; 0 while the key is not known */
+    bool is_testing;       /* the key says t=y: the signer asks that a failure be ignored */
+    bool is_secure;        /* DNSSEC proved the key */
+    bool has_length_limit; /* l= */
+    bool has_unsigned_body; /* and more of the body came than that */
+};
+
+struct dkim_finding {
+    /*
+     * Of all signatures together: pass if one passes; else the first of temperror, policy, fail,
+     * permerror, neutral that one has. One that a key in testing made fail does not count (RFC 6376
+     * 3.6.1, t=y). None where nothing counts.
+     */
+    enum check_result result;
+    struct dkim_signature *signatures; /* owned; in the order of the message, the topmost first */
+    size_t signature_count;
+    size_t ignored_count; /* more signatures, past the ceiling, which nobody looked at */
+    size_t from_count;    /* From fields of the message: with more than one, no pass means much */
+};
+
+/* Frees what it owns; it is RESULT_NOT_RUN then. */
+void dkim_signature_clear(struct dkim_signature *signature);
+void dkim_finding_clear(struct dkim_finding *finding);
+
+/* The checks, by what they look at. */
+enum check_id { CHECK_SPF, CHECK_SPF_HELO, CHECK_DKIM, CHECK_DMARC };
+#define CHECK_COUNT 4
+/* For sets of checks. */
+#define CHECK_BIT(id) (1u << (id))
+
+/* Of one mail. */
+struct findings {
+    unsigned int done; /* CHECK_BIT of each check that has ended */
+    struct spf_finding spf;
+    struct spf_finding spf_helo;
+    struct dkim_finding dkim;
+    struct dmarc_finding dmarc;
+};
+
+/* Frees what they own. */
+void findings_clear(struct findings *findings);
+/* Of a check that has ended; else RESULT_NOT_RUN. */
+enum check_result findings_result(const struct findings *findings, enum check_id check);
 
 #endif

@@ -263,7 +263,8 @@ static void carry_out(struct transaction *transaction)
 
     account_set_verdict(&transaction->account,
                         &recipients_find(&transaction->recipients, action)->verdict);
-    stamp_cut_foreign(&transaction->intake.message);
+    stamp_cut_foreign(&transaction->intake.message,
+                      transaction->party.shared->settings.config->authserv_id);
     if (has(transaction, ACTION_QUARANTINE))
         hold(transaction);
     else if (action == ACTION_ACCEPT)

@@ -314,7 +314,7 @@ static enum truth dkim_domain_has_value(const struct facts *facts, const struct 
         const struct dkim_signature *signature = &dkim->signatures[i];
         bool may_count = signature->result == RESULT_PASS || signature->result == RESULT_TEMPERROR;
 
-        if (!may_count || !domain_has_value(slice_from(signature->domain), value, facts, policy))
+        if (!may_count || signature->domain == NULL || !domain_has_value(slice_from(signature->domain), value, facts, policy))
             continue;
         if (signature->result == RESULT_PASS)
             return TERM_TRUE;
@@ -329,7 +329,7 @@ static enum truth dmarc_policy_has_value(const struct dmarc_finding *dmarc,
     static const enum dmarc_policy policies[] = { DMARC_POLICY_NONE, DMARC_POLICY_QUARANTINE,
                                                   DMARC_POLICY_REJECT }; /* as in the vocabulary */
 
-    if (dmarc->has_record)
+    if (dmarc->record_domain != NULL)
         return truth_of(dmarc->policy == policies[value->keyword]);
     return dmarc->result == RESULT_TEMPERROR ? TERM_LOST : TERM_FALSE;
 }

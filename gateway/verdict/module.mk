@@ -2,6 +2,7 @@
 # verdict: from facts and policy to what is done, and what is written into the message.
 noinst_LIBRARIES += libverdict.a
 libverdict_a_SOURCES = \
+	gateway/verdict/authres.c gateway/verdict/authres.h gateway/verdict/authres_reader.c \
 	gateway/verdict/decide.c gateway/verdict/decide.h \
 	gateway/verdict/stamp.c gateway/verdict/stamp.h
 VERDICT_LIBS = libverdict.a $(POLICY_LIBS)
@@ -20,3 +21,11 @@ unit_stamp_LDADD = $(VERDICT_LIBS) $(CHECK_LIBS)
 FUZZ_TARGETS += fuzz-policy
 fuzz_policy_SOURCES = tests/fuzz/policy_fuzz.c $(FUZZ_MAIN)
 fuzz_policy_LDADD = $(VERDICT_LIBS) $(FUZZ_LIBS)
+
+UNIT_TESTS += unit-authres
+unit_authres_SOURCES = tests/unit/authres_test.c tests/unit/unit.h
+unit_authres_LDADD = $(VERDICT_LIBS) $(CHECK_LIBS)
+
+FUZZ_TARGETS += fuzz-authres
+fuzz_authres_SOURCES = tests/fuzz/authres_fuzz.c $(FUZZ_MAIN)
+fuzz_authres_LDADD = $(VERDICT_LIBS) $(FUZZ_LIBS)

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "mail/domain.h"
+#include "verdict/authres.h"
 
 const char *stamp_protocol(const struct facts *facts, bool is_smtputf8)
 {
@@ -150,13 +151,23 @@ static void add_received(struct text *out, const struct stamp *stamp)
 
 /* ---- the message ---- */
 
+static bool is_foreign(const struct message *message, const struct header_field *field,
+                       struct slice authserv_id)
+{
+    struct slice name = message_field_name(message, field);
+
+    return slice_equals_nocase(name, SLICE(STAMP_TAG_FIELD)) ||
+           (slice_equals_nocase(name, SLICE(AUTHRES_FIELD)) &&
+            authres_is_ours(message_field_value(message, field), authserv_id));
+}
+
 /* One that came with the message could have been put there to mislead filters. */
-void stamp_cut_foreign(struct message *message)
+void stamp_cut_foreign(struct message *message, const char *authserv_id)
 {
     for (size_t i = 0; i < message->header.field_count; i++) {
         const struct header_field *field = &message->header.fields[i];
 
-        if (slice_equals_nocase(message_field_name(message, field), SLICE(STAMP_TAG_FIELD)))
+        if (is_foreign(message, field, slice_from(authserv_id)))
             message_cut_field(message, field);
     }
 }

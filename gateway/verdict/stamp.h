@@ -37,8 +37,11 @@ const char *stamp_protocol(const struct facts *facts, bool is_smtputf8);
 /* True when the message has gone round: either of the two ceilings above is reached. */
 bool stamp_is_loop(const struct message *message, const char *hostname);
 
-/* Cuts tag fields that came with the message: only we tag. */
-void stamp_cut_foreign(struct message *message);
+/*
+ * Cuts fields that came with the message and that only we write: tags, and Authentication-Results
+ * that some reader could take for ours (see verdict/authres.h).
+ */
+void stamp_cut_foreign(struct message *message, const char *authserv_id);
 /*
  * Appends what goes on top: our Received field, and below it our tags. One recipient is named in
  * "for", more are not (they must not learn of each other). A greeting that is no domain and no

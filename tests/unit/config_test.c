@@ -51,6 +51,7 @@ START_TEST(defaults_fill_what_is_not_written)
     const struct config_backend *backend = &config->backends[0];
 
     ck_assert_str_eq(config->hostname, "mx.example.org");
+    ck_assert_str_eq(config->authserv_id, "mx.example.org");
     ck_assert_ptr_null(config->user);
     ck_assert_int_eq(config->mode, MODE_ENFORCE);
     ck_assert_uint_eq(config->workers, 0);
@@ -92,7 +93,8 @@ END_TEST
 START_TEST(written_settings_arrive_in_their_fields)
 {
     struct config *config = load(
-        "hostname mx.example.org; user mail; mode shadow; workers 3; spool-folder spool;\n"
+        "hostname mx.example.org; authserv-id Example.org;\n"
+        "user mail; mode shadow; workers 3; spool-folder spool;\n"
         "log { to syslog local3; addresses domain; }\n"
         "listener in { listen 192.0.2.1:25 [2001:db8::1]:2525; listen socket smtp; tls off;\n"
         "  hostname in.example.org; extension dsn off; extension chunking off; vrfy refuse;\n"
@@ -105,6 +107,7 @@ START_TEST(written_settings_arrive_in_their_fields)
     const struct config_listener *listener = &config->listeners[0];
     const struct config_backend *backend = &config->backends[0];
 
+    ck_assert_str_eq(config->authserv_id, "example.org");
     ck_assert_str_eq(config->user, "mail");
     ck_assert_int_eq(config->mode, MODE_SHADOW);
     ck_assert_uint_eq(config->workers, 3);

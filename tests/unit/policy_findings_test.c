@@ -37,7 +37,7 @@ static void set_dmarc(struct dmarc_finding *dmarc, struct slice value)
 
     slice_next(&value, ':', &result);
     dmarc->result = find_result(result);
-    dmarc->has_record = value.length > 0;
+    dmarc->record_domain = value.length > 0 ? mem_copy(SLICE("example.net")) : NULL;
     dmarc->policy = slice_equals(value, SLICE("reject"))       ? DMARC_POLICY_REJECT
                     : slice_equals(value, SLICE("quarantine")) ? DMARC_POLICY_QUARANTINE
                                                                : DMARC_POLICY_NONE;

@@ -26,7 +26,7 @@ static void stamp_onto(struct message *message, const struct stamp *stamp)
     struct text fields;
 
     text_init(&fields, STAMP_MAX_BYTES);
-    stamp_cut_foreign(message);
+    stamp_cut_foreign(message, "example.org");
     stamp_print(&fields, stamp);
     message_add_on_top(message, text_slice(&fields));
     text_clear(&fields);
@@ -196,6 +196,31 @@ START_TEST(foreign_tags_are_cut_and_ours_put_below_received)
 }
 END_TEST
 
+START_TEST(authentication_results_in_our_name_are_cut)
+{
+    struct message message;
+    struct text got;
+
+    text_init(&got, 10000);
+    make_message(&message, "Authentication-Results: mail.example.net; spf=pass\r\n"
+                           "authentication-RESULTS : Example.ORG; dkim=pass\r\n"
+                           "Subject: x\r\n"
+                           "Authentication-Results:\r\n (ha)\r\n\texample.org 1; dkim=pass\r\n"
+                           "Authentication-Results: dkim=pass\r\n"
+                           "ARC-Authentication-Results: i=1; example.org; dkim=pass\r\n"
+                           "\r\nAuthentication-Results: example.org; body\r\n");
+    stamp_cut_foreign(&message, "example.org");
+    print_outgoing(&message, &got);
+    unit_expect_text("fields", &got,
+                     SLICE("Authentication-Results: mail.example.net; spf=pass\r\n"
+                           "Subject: x\r\n"
+                           "ARC-Authentication-Results: i=1; example.org; dkim=pass\r\n"
+                           "\r\nAuthentication-Results: example.org; body\r\n"));
+    message_clear(&message);
+    text_clear(&got);
+}
+END_TEST
+
 /* ---- loops ---- */
 
 static bool is_loop(const char *value, int count, const char *others, int other_count)
@@ -294,6 +319,7 @@ int main(void)
     tcase_add_test(field, received_says_from_whom_how_and_when);
     tcase_add_test(field, hostile_greetings_do_not_get_into_the_header);
     tcase_add_test(field, foreign_tags_are_cut_and_ours_put_below_received);
+    tcase_add_test(field, authentication_results_in_our_name_are_cut);
     tcase_add_test(field, protocol_names_are_those_of_the_registry);
     suite_add_tcase(suite, field);
     tcase_add_test(loop, a_loop_is_a_hundred_hops_or_five_of_our_own);
