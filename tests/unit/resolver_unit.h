@@ -137,7 +137,7 @@ static inline void server_on_datagram(void *owner)
 {
     struct dns_server *server = owner;
     struct server_question question;
-    struct sockaddr_in peer;
+    struct sockaddr_storage peer;
     socklen_t peer_length = sizeof peer;
     char packet[2000];
     struct text out;
@@ -195,29 +195,39 @@ static inline void server_on_connection(void *owner)
         loop_watch_new(server->loop, connection->fd, false, server_on_stream, connection);
 }
 
-/* The same port for both. */
-static inline void server_start(struct dns_server *server, struct loop *loop)
+/* The same port for UDP and TCP; false when this machine does not have the address. */
+static inline bool server_start_at(struct dns_server *server, struct loop *loop,
+                                   struct slice address)
 {
-    struct sockaddr_in address = { .sin_family = AF_INET };
-    socklen_t length = sizeof address;
+    struct sockaddr_storage place;
+    struct sockaddr *at = (struct sockaddr *)(void *)&place;
+    socklen_t length;
 
     *server = (struct dns_server){ .loop = loop };
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     for (int tries = 0; tries < 100; tries++) {
-        server->udp_fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-        server->tcp_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        address.sin_port = 0;
-        ck_assert_int_eq(bind(server->udp_fd, (struct sockaddr *)(void *)&address, length), 0);
-        getsockname(server->udp_fd, (struct sockaddr *)(void *)&address, &length);
-        if (bind(server->tcp_fd, (struct sockaddr *)(void *)&address, length) == 0)
+        ck_assert(ip_endpoint_parse(address, &server->address));
+        length = ip_endpoint_to_sockaddr(&server->address, &place);
+        server->udp_fd =
+            socket(place.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        server->tcp_fd = socket(place.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        if (server->udp_fd < 0 || bind(server->udp_fd, at, length) != 0)
+            return false;
+        getsockname(server->udp_fd, at, &length);
+        if (bind(server->tcp_fd, at, length) == 0)
             break;
         close(server->udp_fd);
         close(server->tcp_fd);
     }
     ck_assert_int_eq(listen(server->tcp_fd, 5), 0);
-    ck_assert(ip_endpoint_from_sockaddr((struct sockaddr *)(void *)&address, &server->address));
+    ck_assert(ip_endpoint_from_sockaddr(at, &server->address));
     server->udp_watch = loop_watch_new(loop, server->udp_fd, false, server_on_datagram, server);
     server->tcp_watch = loop_watch_new(loop, server->tcp_fd, false, server_on_connection, server);
+    return true;
+}
+
+static inline void server_start(struct dns_server *server, struct loop *loop)
+{
+    ck_assert(server_start_at(server, loop, SLICE("127.0.0.1:0")));
 }
 
 static inline void server_stop(struct dns_server *server)
