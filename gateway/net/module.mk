@@ -42,3 +42,8 @@ UNIT_TESTS += unit-resolver
 unit_resolver_SOURCES = tests/unit/resolver_test.c tests/unit/unit.h tests/unit/net_unit.h \
 	tests/unit/resolver_unit.h
 unit_resolver_LDADD = $(NET_LIBS) $(CHECK_LIBS)
+
+# For tests/servers/resolver_test.py.
+check_PROGRAMS += ask-names
+ask_names_SOURCES = tests/servers/ask_names.c
+ask_names_LDADD = $(NET_LIBS)
