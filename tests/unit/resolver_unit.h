@@ -37,6 +37,7 @@ struct dns_server {
     bool is_silent;            /* whatever it is asked */
     unsigned int udp_questions;
     unsigned int tcp_questions;
+    char labels[2000];         /* of datagrams, each with a blank before and behind it */
 };
 
 /* What a client asks: the name as it stands in its packet, from byte 12 on. */
@@ -148,8 +149,12 @@ static inline void server_on_datagram(void *owner)
         return;
     server->udp_questions++;
     text_init(&out, 65535);
-    if (server_read_question((struct slice){ packet, (size_t)length }, &question))
+    if (server_read_question((struct slice){ packet, (size_t)length }, &question)) {
+        size_t used = strlen(server->labels);
+
+        snprintf(server->labels + used, sizeof server->labels - used, " %s ", question.label);
         server_answer(server, false, &question, &out);
+    }
     if (out.length > 0)
         sendto(server->udp_fd, out.data, out.length, 0, (struct sockaddr *)(void *)&peer,
                peer_length);
