@@ -437,7 +437,7 @@ static void check_resolver(const struct config *config, struct diagnostics *diag
     const struct config_resolver *resolver = &config->resolver;
     struct position anchor_at = config_find_place(config, resolver->at, "trust-anchor");
 
-    if (resolver->is_set && !resolver->is_validating && anchor_at.line != 0 &&
+    if (resolver->is_set && !resolver->is_validating &&
         (anchor_at.line != resolver->at.line || anchor_at.column != resolver->at.column))
         diagnostics_add(diagnostics, SEVERITY_ERROR, "resolver.unvalidated", anchor_at,
                         "a trust-anchor is only used with validate on: as it is, no answer is "
