@@ -78,8 +78,6 @@ static const struct setting outermost_settings[] = {
 static const struct setting_later outermost_later[] = {
     { "state", NOT_YET,
       "a state block needs rate limits and greylisting, which this version does not have" },
-    { "resolver", NOT_YET,
-      "a resolver block needs the DNS checks, which this version does not have" },
 };
 
 const struct settings_block block_outermost = {
@@ -158,6 +156,36 @@ const struct settings_block block_quarantine = {
     .kind = "quarantine",
     .settings = quarantine_settings,
     .count = COUNT(quarantine_settings),
+};
+
+/* ---- resolver ---- */
+
+#define TO(field) .offset = offsetof(struct config_resolver, field)
+static const struct setting resolver_settings[] = {
+    { .key = "address", .type = SETTING_ADDRESSES, TO(addresses),
+      .count_offset = offsetof(struct config_resolver, address_count), .min = 1,
+      .doc = "The DNS servers to ask, instead of those in /etc/resolv.conf." },
+    { .key = "validate", .type = SETTING_SWITCH, TO(is_validating), .default_text = "off",
+      .doc = "Whether answers are checked by DNSSEC here; the servers must pass signatures on." },
+    { .key = "trust-anchor", .type = SETTING_PATH, TO(trust_anchor_path),
+      .default_text = "/usr/share/dns/root.key",
+      .doc = "A file of DS or DNSKEY records, one on a line, from which DNSSEC begins." },
+    { .key = "local-data", .type = SETTING_PATH, TO(local_data_path),
+      .doc = "A zone file; names in it are answered from it alone." },
+    { .key = "timeout", .type = SETTING_DURATION, TO(timeout_ms), .min = SHORTEST, .max = MINUTE,
+      .default_text = "5s", .doc = "How long an answer is waited for." },
+    { .key = "cache-size", .type = SETTING_SIZE, TO(cache_bytes), .min = MIB / 4, .max = GIB,
+      .default_text = "8M", .doc = "Memory of each worker for answers that are still good." },
+    { .key = "max-questions", .type = SETTING_NUMBER, TO(max_questions), .min = 1, .max = 1000,
+      .default_text = "200",
+      .doc = "Questions of one worker that are asked at a time; five times as many may wait." },
+};
+#undef TO
+
+const struct settings_block block_resolver = {
+    .kind = "resolver",
+    .settings = resolver_settings,
+    .count = COUNT(resolver_settings),
 };
 
 /* ---- listener ---- */
@@ -465,7 +493,8 @@ static const struct settings_block block_policy = { .kind = "policy" };
 static const struct settings_block block_domain = { .kind = "domain" };
 
 const struct settings_block *const blocks_all[] = {
-    &block_outermost, &block_log,     &block_quarantine, &block_listener, &block_relay,
-    &block_certificate, &block_backend, &block_list,     &block_policy,   &block_domain,
+    &block_outermost, &block_log,         &block_quarantine, &block_resolver,
+    &block_listener,  &block_relay,       &block_certificate, &block_backend,
+    &block_list,      &block_policy,      &block_domain,
 };
 const size_t blocks_count = COUNT(blocks_all);

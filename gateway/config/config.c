@@ -13,6 +13,7 @@
 #include "config/blocks.h"
 #include "config/config_checks.h"
 #include "config/entries.h"
+#include "config/resolver_files.h"
 #include "config/settings.h"
 
 #define MAX_NAME_BYTES 40
@@ -295,6 +296,22 @@ static void read_quarantine(struct builder *builder)
     read_settings(builder, &block_quarantine, statement, quarantine);
 }
 
+static void read_resolver(struct builder *builder)
+{
+    struct config_resolver *resolver = &builder->config->resolver;
+    const struct statement *statement = find_only_block(builder, "resolver");
+
+    resolver->at = (struct position){ .path = builder->config->path };
+    if (statement != NULL) {
+        resolver->is_set = true;
+        resolver->at = statement->words[0].at;
+        read_settings(builder, &block_resolver, statement, resolver);
+    } else {
+        settings_read(&builder->reader, &block_resolver, NULL, 0, resolver->at, resolver);
+    }
+    resolver_files_read(&builder->reader, resolver);
+}
+
 static void build(struct builder *builder)
 {
     struct config *config = builder->config;
@@ -310,6 +327,7 @@ static void build(struct builder *builder)
         config->authserv_id = config->hostname;
     read_log(builder);
     read_quarantine(builder);
+    read_resolver(builder);
     for_each_block(builder, "backend", read_backend);
     for_each_block(builder, "list", read_list);
     for_each_block(builder, "certificate", read_certificate);
@@ -349,6 +367,8 @@ void config_free(struct config **handle)
 
     if (config == NULL)
         return;
+    settings_clear(&block_resolver, &config->resolver);
+    zone_free(&config->resolver.local_data);
     for (size_t i = 0; i < config->listener_count; i++)
         mem_free(config->listeners[i].endpoints);
     for (size_t i = 0; i < config->relay_count; i++)

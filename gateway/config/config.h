@@ -16,6 +16,7 @@
 #include "config/name_set.h"
 #include "config/sources.h"
 #include "config/syntax.h"
+#include "dns/zone.h"
 
 enum mode { MODE_ENFORCE, MODE_SHADOW };
 enum sandbox { SANDBOX_ON, SANDBOX_OFF };
@@ -165,6 +166,22 @@ struct config_quarantine {
     enum held_reply reply;
 };
 
+/* `resolver { ... }`; without the block all is as by default. */
+struct config_resolver {
+    bool is_set;
+    struct position at;
+    struct ip_endpoint *addresses; /* never none: the system's where the block has none */
+    size_t address_count;
+    bool is_validating;
+    const char *trust_anchor_path;
+    struct slice trust_anchors; /* the bytes of that file; empty unless is_validating */
+    const char *local_data_path;/* NULL for none */
+    struct zone *local_data;    /* owned; likewise */
+    uint64_t timeout_ms;        /* of a question */
+    uint64_t cache_bytes;       /* per worker */
+    uint64_t max_questions;     /* per worker, that are asked at a time */
+};
+
 struct config {
     struct sources *sources;    /* owned */
     struct syntax_tree tree;    /* owned; policy/ reads its blocks from here */
@@ -183,6 +200,7 @@ struct config {
     uint64_t drain_timeout_ms;  /* how long sessions may go on after SIGTERM or reload */
     struct config_log log;
     struct config_quarantine quarantine;
+    struct config_resolver resolver;
     struct config_listener *listeners;
     size_t listener_count;
     struct config_relay *relays;

@@ -430,6 +430,20 @@ static void check_quarantine(const struct config *config, struct diagnostics *di
                         quarantine->folder);
 }
 
+/* ---- The DNS ---- */
+
+static void check_resolver(const struct config *config, struct diagnostics *diagnostics)
+{
+    const struct config_resolver *resolver = &config->resolver;
+    struct position anchor_at = config_find_place(config, resolver->at, "trust-anchor");
+
+    if (resolver->is_set && !resolver->is_validating &&
+        (anchor_at.line != resolver->at.line || anchor_at.column != resolver->at.column))
+        diagnostics_add(diagnostics, SEVERITY_ERROR, "resolver.unvalidated", anchor_at,
+                        "a trust-anchor is only used with validate on: as it is, no answer is "
+                        "checked; write: validate on; or take trust-anchor away");
+}
+
 void config_check(const struct config *config, struct diagnostics *diagnostics)
 {
     for (size_t i = 0; i < config->backend_count; i++)
@@ -438,4 +452,5 @@ void config_check(const struct config *config, struct diagnostics *diagnostics)
         check_listener(config, i, diagnostics);
     check_relays(config, diagnostics);
     check_quarantine(config, diagnostics);
+    check_resolver(config, diagnostics);
 }

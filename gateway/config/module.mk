@@ -10,12 +10,13 @@ libconfig_a_SOURCES = \
 	gateway/config/setting_values.c gateway/config/setting_values.h \
 	gateway/config/blocks.c gateway/config/blocks.h \
 	gateway/config/block_settings.c gateway/config/block_settings.h \
+	gateway/config/resolver_files.c gateway/config/resolver_files.h \
 	gateway/config/name_set.c gateway/config/name_set.h \
 	gateway/config/entries.c gateway/config/entries.h \
 	gateway/config/config.c gateway/config/config.h \
 	gateway/config/config_checks.c gateway/config/config_checks.h \
 	gateway/config/lint.c gateway/config/lint.h
-CONFIG_LIBS = libconfig.a $(MAIL_LIBS)
+CONFIG_LIBS = libconfig.a libdns.a $(MAIL_LIBS)
 
 UNIT_TESTS += unit-config-syntax
 unit_config_syntax_SOURCES = tests/unit/config_syntax_test.c tests/unit/memory_files.h \
@@ -31,6 +32,11 @@ unit_config_cases_LDADD = $(CONFIG_LIBS) $(CHECK_LIBS)
 UNIT_TESTS += unit-config
 unit_config_SOURCES = tests/unit/config_test.c tests/unit/memory_files.h tests/unit/unit.h
 unit_config_LDADD = $(CONFIG_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += unit-config-resolver
+unit_config_resolver_SOURCES = tests/unit/config_resolver_test.c tests/unit/memory_files.h \
+	tests/unit/unit.h
+unit_config_resolver_LDADD = $(CONFIG_LIBS) $(CHECK_LIBS)
 
 FUZZ_TARGETS += fuzz-config
 fuzz_config_SOURCES = tests/fuzz/config_fuzz.c $(FUZZ_MAIN)

@@ -14,6 +14,7 @@
 #include "daemon/disk.h"
 #include "daemon/identity.h"
 #include "daemon/log_output.h"
+#include "daemon/resolver_setup.h"
 #include "daemon/tls_setup.h"
 #include "policy/policy_lint.h"
 #include "record/record.h"
@@ -143,6 +144,28 @@ static void check_tls(const struct loaded *loaded, struct diagnostics *diagnosti
     for (size_t i = 0; i < config->backend_count; i++)
         if (tls_setup_has_client(&config->backends[i]))
             check_backend_tls(&config->backends[i], loaded->secrets, diagnostics);
+}
+
+/* ---- The DNS. */
+
+/* The library reads the trust anchors, so it is asked. */
+static void check_resolver(const struct config *config, struct diagnostics *diagnostics)
+{
+    struct resolver *resolver;
+    struct loop *loop;
+    struct text problem;
+
+    if (!resolver_setup_is_needed(config))
+        return;
+    text_init(&problem, SENTENCE_BYTES);
+    loop = loop_new();
+    resolver = resolver_setup_new(loop, config, &problem);
+    if (resolver == NULL)
+        diagnostics_add(diagnostics, SEVERITY_ERROR, "resolver.unusable", config->resolver.at,
+                        "names cannot be looked up: %s", text_string(&problem));
+    resolver_free(&resolver);
+    loop_free(&loop);
+    text_clear(&problem);
 }
 
 /* ---- The log. */
@@ -285,6 +308,7 @@ void load_rest(struct loaded **handle, struct diagnostics *diagnostics)
     if (loaded->book != NULL)
         policy_book_lint(loaded->book, diagnostics);
     check_tls(loaded, diagnostics);
+    check_resolver(loaded->config, diagnostics);
     check_log(loaded->config, diagnostics);
     open_folders(loaded, diagnostics);
     config_apply_waivers(loaded->config, diagnostics);

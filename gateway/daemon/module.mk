@@ -28,6 +28,7 @@ libdaemon_a_SOURCES = \
 	gateway/daemon/notify.c gateway/daemon/notify.h \
 	gateway/daemon/plan.c gateway/daemon/plan.h \
 	gateway/daemon/presence_file.c gateway/daemon/presence_file.h \
+	gateway/daemon/resolver_setup.c gateway/daemon/resolver_setup.h \
 	gateway/daemon/sandbox.c gateway/daemon/sandbox.h \
 	gateway/daemon/sandbox_calls.c gateway/daemon/sandbox_calls.h \
 	gateway/daemon/seat.c gateway/daemon/seat.h \
@@ -53,7 +54,8 @@ unit_estate_SOURCES = tests/unit/estate_test.c tests/unit/unit.h
 unit_estate_LDADD = $(DAEMON_LIBS) $(CHECK_LIBS)
 
 UNIT_TESTS += unit-sandbox
-unit_sandbox_SOURCES = tests/unit/sandbox_test.c tests/unit/unit.h
+unit_sandbox_SOURCES = tests/unit/sandbox_test.c tests/unit/unit.h tests/unit/net_unit.h \
+	tests/unit/resolver_unit.h
 unit_sandbox_LDADD = $(DAEMON_LIBS) $(CHECK_LIBS)
 
 # Whole processes from outside; the tests are in the files beside it.

@@ -9,12 +9,15 @@
 #include "config/diagnostics.h"
 #include "config/sources.h"
 #include "daemon/memory_file.h"
+#include "daemon/resolver_setup.h"
 #include "net/stream.h"
 
 /* Of a machine with more processors only so many are used unasked. */
 #define MAX_OWN_WORKERS 64
 /* Descriptors of a worker for nothing that is counted below: last words, and its own. */
 #define SPARE_FILES (100 + STREAM_MAX_FINISHING)
+/* And for questions to DNS servers, each from a port of its own; some by TCP. */
+#define RESOLVER_FILES 300
 
 struct config *plan_read_config(int sources_fd, const char *path, struct slice *packed)
 {
@@ -47,6 +50,8 @@ static rlim_t count_files(const struct config *config, size_t open_socket_count)
     rlim_t count = config->max_sessions + SPARE_FILES + open_socket_count;
     size_t worker_count = plan_count_workers(config);
 
+    if (resolver_setup_is_needed(config))
+        count += RESOLVER_FILES;
     for (size_t i = 0; i < config->listener_count; i++)
         count += config->listeners[i].endpoint_count * worker_count;
     for (size_t i = 0; i < config->backend_count; i++)

@@ -15,7 +15,7 @@
 
 enum sandbox_role {
     SANDBOX_LOADER,  /* reads files, asks local name services, forks to try a user's access */
-    SANDBOX_WORKER,  /* speaks TCP, makes files without names in the spool folder */
+    SANDBOX_WORKER,  /* speaks TCP, perhaps DNS, makes files without names in the spool folder */
     SANDBOX_KEEPER,  /* works in its folder, and is asked on a Unix socket */
     SANDBOX_LOGGER,  /* writes to descriptors that it has or is sent, and to syslog */
 };
@@ -27,7 +27,8 @@ struct sandbox_needs {
     bool has_unnamed_files;   /* that folder's file system knows O_TMPFILE */
     uint64_t max_file_bytes;  /* no file of it becomes longer */
     const uint16_t *ports;    /* of the backends */
-    size_t port_count;
+    size_t port_count;        /* and of DNS servers */
+    bool asks_dns;            /* sends datagrams, too */
 };
 
 /*

@@ -151,6 +151,29 @@ static const struct call worker_calls[] = {
     { .name = NULL },
 };
 
+/*
+ * ---- Worker that asks the DNS: datagrams, from a port that the library picks, and TCP as it opens
+ * it. It may bind, but not listen. To whom datagrams go no filter can see: to forge a sender they
+ * would need a socket of another kind, and to reach the servers of this host they need no more than
+ * any user of it has.
+ */
+
+static const char *const worker_dns_names[] = { "bind", NULL };
+
+static const struct call worker_dns_calls[] = {
+    { "socket", { IS(0, AF_INET), IS(1, SOCK_DGRAM) } },
+    { "socket", { IS(0, AF_INET6), IS(1, SOCK_DGRAM) } },
+    { "socket", { IS(0, AF_INET), IS(1, SOCK_STREAM) } },
+    { "socket", { IS(0, AF_INET6), IS(1, SOCK_STREAM) } },
+    { "setsockopt", { IS(1, SOL_SOCKET), IS(2, SO_REUSEADDR) } },
+    { "setsockopt", { IS(1, IPPROTO_IP), IS(2, IP_MTU_DISCOVER) } },
+    { "setsockopt", { IS(1, IPPROTO_IP), IS(2, IP_BIND_ADDRESS_NO_PORT) } },
+    { "setsockopt", { IS(1, IPPROTO_IPV6), IS(2, IPV6_V6ONLY) } },
+    { "setsockopt", { IS(1, IPPROTO_IPV6), IS(2, IPV6_MTU) } },
+    { "setsockopt", { IS(1, IPPROTO_IPV6), IS(2, IPV6_MTU_DISCOVER) } },
+    { .name = NULL },
+};
+
 /* ---- Keeper: its folder. Which folder, its root or landlock says. */
 
 static const char *const keeper_names[] = {
@@ -292,6 +315,10 @@ static void fill(struct filter *filter, enum sandbox_role role, const struct san
     add_calls(filter, SCMP_ACT_ALLOW, roles[role].calls);
     if (role == SANDBOX_WORKER)
         add_spool(filter, needs);
+    if (role == SANDBOX_WORKER && needs->asks_dns) {
+        add_names(filter, SCMP_ACT_ALLOW, worker_dns_names);
+        add_calls(filter, SCMP_ACT_ALLOW, worker_dns_calls);
+    }
 }
 
 bool sandbox_calls_limit(enum sandbox_role role, const struct sandbox_needs *needs,

@@ -4,7 +4,7 @@
  *
  * In order: orders from the master, the ring (so that it can say what goes
  * wrong), an empty root and the user's identity, configuration and book, TLS, the
- * sandbox, the gate, what the backends can do, and then the sockets until it is
+ * sandbox, the resolver, the gate, what the backends can do, and then the sockets until it is
  * told to drain, or the master is gone.
  */
 #include "daemon/worker.h"
@@ -20,6 +20,7 @@
 #include "daemon/identity.h"
 #include "daemon/memory_file.h"
 #include "daemon/notice.h"
+#include "daemon/resolver_setup.h"
 #include "daemon/sandbox.h"
 #include "daemon/tls_setup.h"
 #include "flow/gate.h"
@@ -85,6 +86,7 @@ struct worker {
     int spool_fd;
     struct spill *spill;
     struct keeper_link *keeper;   /* NULL without a quarantine */
+    struct resolver *resolver;    /* NULL when nothing asks the DNS */
     struct gate *gate;
     struct worker_socket **sockets;
     size_t socket_count;
@@ -239,19 +241,24 @@ static struct record_style make_style(const struct worker *worker)
     };
 }
 
-/* Of all backends: where its connections may lead to. */
+static void add_ports(uint16_t **ports, size_t *count, const struct ip_endpoint *addresses,
+                      size_t address_count)
+{
+    *ports = mem_resize(*ports, *count + address_count, sizeof **ports);
+    for (size_t i = 0; i < address_count; i++)
+        (*ports)[(*count)++] = addresses[i].port;
+}
+
+/* Of all backends, and of DNS servers if any is asked: where its connections may lead to. */
 static size_t find_ports(const struct config *config, uint16_t **ports)
 {
     size_t count = 0;
 
     *ports = NULL;
-    for (size_t i = 0; i < config->backend_count; i++) {
-        const struct config_backend *backend = &config->backends[i];
-
-        *ports = mem_resize(*ports, count + backend->address_count, sizeof **ports);
-        for (size_t j = 0; j < backend->address_count; j++)
-            (*ports)[count++] = backend->addresses[j].port;
-    }
+    for (size_t i = 0; i < config->backend_count; i++)
+        add_ports(ports, &count, config->backends[i].addresses, config->backends[i].address_count);
+    if (resolver_setup_is_needed(config))
+        add_ports(ports, &count, config->resolver.addresses, config->resolver.address_count);
     return count;
 }
 
@@ -262,6 +269,7 @@ static bool enter_sandbox(const struct worker *worker)
         .folder_fd = worker->spool_fd,
         .has_unnamed_files = spill_has_unnamed_files(worker->spool_fd),
         .max_file_bytes = worker->config->max_spool_disk_bytes,
+        .asks_dns = resolver_setup_is_needed(worker->config),
     };
     struct text problem;
     uint16_t *ports;
@@ -280,10 +288,25 @@ static bool enter_sandbox(const struct worker *worker)
     return is_done;
 }
 
+/* The loader has made one like it. */
+static bool make_resolver(struct worker *worker)
+{
+    struct text problem;
+
+    if (!resolver_setup_is_needed(worker->config))
+        return true;
+    text_init(&problem, 500);
+    worker->resolver = resolver_setup_new(worker->loop, worker->config, &problem);
+    if (worker->resolver == NULL)
+        fail("names cannot be looked up", text_string(&problem));
+    text_clear(&problem);
+    return worker->resolver != NULL;
+}
+
 static void open_gate(struct worker *worker)
 {
     struct gate_settings settings = {
-        .loop = worker->loop = loop_new(),
+        .loop = worker->loop,
         .config = worker->config,
         .book = worker->book,
         .tls_servers = worker->tls_servers,
@@ -302,6 +325,7 @@ static void open_gate(struct worker *worker)
         worker->keeper = keeper_link_new(worker->loop,
                                          (size_t)worker->config->quarantine.max_waiting);
     settings.keeper = worker->keeper;
+    settings.resolver = worker->resolver;
     worker->gate = gate_new(&settings);
     gate_await_backends(worker->gate, BACKENDS_MS, on_backends, worker);
     loop_timer_init(&worker->count_timer, worker->loop, on_count, worker);
@@ -327,9 +351,13 @@ static bool start(struct worker *worker, struct handover *message)
                  read_secrets(worker, message->fds[HANDOVER_WORK_SECRETS]) &&
                  enter_sandbox(worker);
     text_clear(&path);
-    if (is_started)
-        open_gate(worker);
-    return is_started;
+    if (!is_started)
+        return false;
+    worker->loop = loop_new();
+    if (!make_resolver(worker))
+        return false;
+    open_gate(worker);
+    return true;
 }
 
 /* From now on it is given sockets. Others had them, or clients have waited in their backlog. */
@@ -519,6 +547,7 @@ static void clear(struct worker *worker)
         loop_watch_free(&worker->channel);
         gate_free(&worker->gate);
         keeper_link_free(&worker->keeper);
+        resolver_free(&worker->resolver);
         spill_free(&worker->spill);
         loop_free(&worker->loop);
         close(worker->spool_fd);

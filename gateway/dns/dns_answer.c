@@ -54,12 +54,14 @@ static bool take_byte(struct slice *rest, unsigned char *byte)
     return digits.length == 3 && value <= 255;
 }
 
-static void add_byte(struct text *out, unsigned char byte)
+void dns_name_add_octet(struct text *out, unsigned char octet)
 {
-    if (is_plain((char)byte))
-        text_add_byte(out, ascii_lower((char)byte));
-    else
-        text_add_format(out, "\\%03u", byte);
+    if (is_plain((char)octet)) {
+        text_add_byte(out, ascii_lower((char)octet));
+        return;
+    }
+    text_add_byte(out, '\\');
+    text_add_padded(out, octet, 3);
 }
 
 /* Adds the next byte or the dot between two labels; false when it is no name. */
@@ -70,7 +72,7 @@ static bool add_next(struct slice *rest, size_t *label_octets, struct text *out)
     if (rest->data[0] != '.') {
         if (!take_byte(rest, &byte) || ++*label_octets > LABEL_MAX_OCTETS)
             return false;
-        add_byte(out, byte);
+        dns_name_add_octet(out, byte);
         return true;
     }
     if (*label_octets == 0)

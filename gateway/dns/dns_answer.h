@@ -42,6 +42,9 @@ const char *dns_type_word(enum dns_type type);
  */
 bool dns_name_normalise(struct slice name, struct text *out) __attribute__((warn_unused_result));
 
+/* Appends one octet of a label as the one form has it. */
+void dns_name_add_octet(struct text *out, unsigned char octet);
+
 /* How a question ended. */
 enum dns_result {
     DNS_FOUND,    /* there are records */
@@ -53,8 +56,9 @@ enum dns_result {
 struct dns_record {
     struct ip_address address; /* A, AAAA */
     uint16_t preference;       /* MX */
-    /* PTR, MX, CNAME: a name. TXT: its strings, joined without anything between them (RFC 7208 3.3,
-       RFC 6376 3.6.2.2), any bytes. TLSA: the data of the record. Empty for the rest. */
+    /* PTR, MX, CNAME: a name, empty for the root (RFC 7505). TXT: its strings, joined without
+       anything between them (RFC 7208 3.3, RFC 6376 3.6.2.2), any bytes. TLSA: the data of the
+       record. Empty for the rest. */
     struct slice bytes;
 };
 

@@ -14,6 +14,7 @@
 #include "base/ip.h"
 #include "config/config.h"
 #include "net/loop.h"
+#include "net/resolver.h"
 #include "net/spill.h"
 #include "net/tls.h"
 #include "policy/policy_book.h"
@@ -34,6 +35,7 @@ struct gate_settings {
     struct tls_client *const *tls_clients;  /* by index of config->backends; likewise */
     struct spill *spill;
     struct keeper_link *keeper;             /* NULL: there is no quarantine */
+    struct resolver *resolver;              /* NULL: nothing asks the DNS */
     struct log_ring_writer *log;
     struct counters *counters;              /* the worker's block */
     struct presence *presence;              /* its place in what all workers count */

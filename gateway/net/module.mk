@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # net: the event loop and everything that waits on a descriptor. The only folder
-# that includes libevent and libssl.
+# that includes libevent, libssl and libunbound.
 noinst_LIBRARIES += libnet.a
 libnet_a_SOURCES = \
 	gateway/net/loop.c gateway/net/loop.h gateway/net/loop_internal.h \
@@ -10,10 +10,12 @@ libnet_a_SOURCES = \
 	gateway/net/tls.c gateway/net/tls.h gateway/net/tls_internal.h \
 	gateway/net/listener.c gateway/net/listener.h \
 	gateway/net/packet.c gateway/net/packet.h \
+	gateway/net/resolver.c gateway/net/resolver.h \
+	gateway/net/resolver_context.c gateway/net/resolver_context.h \
 	gateway/net/spill.c gateway/net/spill.h
-libnet_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(OPENSSL_CFLAGS)
-# What a program that links libnet.a needs, base/ and mail/ included.
-NET_LIBS = libnet.a $(LIBEVENT_LIBS) -lssl $(MAIL_LIBS)
+libnet_a_CPPFLAGS = $(AM_CPPFLAGS) $(LIBEVENT_CFLAGS) $(OPENSSL_CFLAGS) $(UNBOUND_CFLAGS)
+# What a program that links libnet.a needs, base/, mail/ and dns/ included.
+NET_LIBS = libnet.a $(LIBEVENT_LIBS) $(UNBOUND_LIBS) -lssl libdns.a $(MAIL_LIBS)
 
 UNIT_TESTS += unit-net unit-listener unit-stream unit-stream-end unit-tls unit-tls-context unit-spill
 unit_net_SOURCES = tests/unit/net_test.c tests/unit/unit.h tests/unit/net_unit.h
@@ -35,3 +37,13 @@ unit_tls_context_CPPFLAGS = $(AM_CPPFLAGS) $(OPENSSL_CFLAGS)
 unit_tls_context_LDADD = $(NET_LIBS) $(CHECK_LIBS)
 unit_spill_SOURCES = tests/unit/spill_test.c tests/unit/unit.h tests/unit/net_unit.h
 unit_spill_LDADD = $(NET_LIBS) $(CHECK_LIBS)
+
+UNIT_TESTS += unit-resolver
+unit_resolver_SOURCES = tests/unit/resolver_test.c tests/unit/unit.h tests/unit/net_unit.h \
+	tests/unit/resolver_unit.h
+unit_resolver_LDADD = $(NET_LIBS) $(CHECK_LIBS)
+
+# For tests/servers/resolver_test.py.
+check_PROGRAMS += ask-names
+ask_names_SOURCES = tests/servers/ask_names.c
+ask_names_LDADD = $(NET_LIBS)

@@ -12,7 +12,7 @@ libpolicy_a_SOURCES = \
 	gateway/policy/rule_parser.c gateway/policy/rule_parser.h \
 	gateway/policy/rules.c gateway/policy/rules.h gateway/policy/rules_print.c \
 	gateway/policy/term_parser.c gateway/policy/term_parser.h
-POLICY_LIBS = libpolicy.a libconfig.a $(EVIDENCE_LIBS)
+POLICY_LIBS = libpolicy.a libconfig.a libdns.a $(EVIDENCE_LIBS)
 
 dist_man_MANS += gateway/policy/postern-policy.5
 policydir = $(pkgdatadir)/policies

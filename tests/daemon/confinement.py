@@ -113,6 +113,11 @@ class ConfinementTests(GatewayTests):
         self.start()
         self.try_all("worker", OF_WORKER)
 
+    def test_a_worker_that_asks_the_dns_sends_datagrams_and_can_do_no_more(self):
+        self.gateway.preload("trespass")
+        self.start(more="resolver { address 127.0.0.1:53; }")
+        self.try_all("worker", dict(OF_WORKER, send_udp="done"))
+
     def test_a_worker_connects_to_ports_of_backends_alone(self):
         with socket.create_server(("127.0.0.1", 0)) as other:
             self.gateway.preload("trespass", TRESPASS_PORT=str(other.getsockname()[1]))

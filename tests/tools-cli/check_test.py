@@ -126,3 +126,21 @@ class CheckTest(CommandTest):
         self.assertEqual(run.returncode, 2)
         self.assertIn("none.pem", run.stdout)
         self.assertEqual(postern("effective", "-c", path, "example.org").returncode, 0)
+
+    def test_a_trust_anchor_that_is_no_record_is_refused(self):
+        text = b"""
+            hostname mx.example.org;
+            spool-folder .;
+            resolver { address 127.0.0.1:53; validate on; trust-anchor root.key; }
+            listener inbound { listen 127.0.0.1:2500; tls off; }
+            backend legacy { address 127.0.0.1:2525; }
+            policy plain { otherwise accept; }
+            domain example.org { backend legacy; policy plain; }
+            """
+        good = b"; of no one\n. IN DS 1 8 2 " + b"00" * 32 + b" ; at all\n"
+        for anchor, status in ((good, 0), (b"what is this\n", 2)):
+            self.write("root.key", anchor)
+            run = postern("check", "-c", self.write("x.conf", text))
+            self.assertEqual(run.returncode, status, run.stdout)
+            self.assertEqual("x.conf:4:13: error: names cannot be looked up" in run.stdout,
+                             status == 2, run.stdout)

@@ -19,7 +19,8 @@
 
 #include "daemon/landlock.h"
 #include "daemon/sandbox.h"
-#include "unit.h"
+#include "net/resolver.h"
+#include "resolver_unit.h"
 
 /* ---- Attempts: 0, or the errno. ---- */
 
@@ -175,6 +176,83 @@ START_TEST(an_assertion_ends_a_process_as_it_does_outside)
 }
 END_TEST
 
+/* ---- A worker that asks the DNS. ---- */
+
+static void note_answer(void *owner, struct dns_answer *answer)
+{
+    *(enum dns_result *)owner = answer->result;
+}
+
+static bool has_ended(void *owner)
+{
+    return *(enum dns_result *)owner != DNS_FAILED;
+}
+
+/* From inside of the sandbox: by datagram, and by TCP where the answer was cut. */
+static void ask_from_inside(const struct ip_endpoint *address, bool asks_dns)
+{
+    struct sandbox_needs needs = { .folder_fd = -1, .max_file_bytes = 1 << 20,
+                                   .ports = &address->port, .port_count = 1,
+                                   .asks_dns = asks_dns };
+    struct resolver_settings settings = { .addresses = address, .address_count = 1,
+                                          .timeout_ms = 1000, .cache_bytes = 1 << 20,
+                                          .max_questions = 10 };
+    enum dns_result result = DNS_FAILED;
+    struct loop *loop = loop_new();
+    struct resolver *resolver;
+    struct text problem;
+
+    text_init(&problem, 200);
+    if (!sandbox_enter(SANDBOX_WORKER, &needs, &problem))
+        _exit(2);
+    resolver = resolver_new(loop, &settings, &problem);
+    if (resolver == NULL)
+        _exit(3);
+    resolver_start(resolver, SLICE("big.example.net"), DNS_TYPE_TXT, note_answer, &result);
+    if (asks_dns)
+        net_run_until(loop, "an answer", has_ended, &result);
+    else
+        net_run_for(loop, 1500);
+    _exit(result == DNS_FOUND ? 0 : 1);
+}
+
+static bool has_child_ended(void *owner)
+{
+    int *status = owner;
+
+    return waitpid(-1, status, WNOHANG) > 0;
+}
+
+/* The server is out here. */
+static int serve_one_inside(struct slice at, bool asks_dns)
+{
+    struct loop *loop = loop_new();
+    struct dns_server server;
+    int status = -1;
+    pid_t child;
+
+    if (!server_start_at(&server, loop, at))
+        return 0;
+    child = fork();
+    ck_assert(child >= 0);
+    if (child == 0)
+        ask_from_inside(&server.address, asks_dns);
+    while (!has_child_ended(&status))
+        net_run_for(loop, 10);
+    server_stop(&server);
+    loop_free(&loop);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : KILLED;
+}
+
+START_TEST(a_worker_asks_the_dns_when_it_has_to_and_else_cannot)
+{
+    ck_assert_int_eq(serve_one_inside(SLICE("127.0.0.1:0"), true), 0);
+    ck_assert_int_eq(serve_one_inside(SLICE("[::1]:0"), true), 0);
+    if (sandbox_is_built_in())
+        ck_assert_int_eq(serve_one_inside(SLICE("127.0.0.1:0"), false), 1);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("sandbox");
@@ -183,6 +261,8 @@ int main(void)
     tcase_add_test(tests, a_loader_reads_and_asks_and_can_do_no_more);
     tcase_add_test(tests, a_call_that_is_on_no_list_fails_as_on_an_older_kernel);
     tcase_add_test(tests, an_assertion_ends_a_process_as_it_does_outside);
+    tcase_add_test(tests, a_worker_asks_the_dns_when_it_has_to_and_else_cannot);
+    tcase_set_timeout(tests, 20);
     suite_add_tcase(suite, tests);
     return unit_run(suite);
 }
