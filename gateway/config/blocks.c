@@ -188,6 +188,57 @@ const struct settings_block block_resolver = {
     .count = COUNT(resolver_settings),
 };
 
+/* ---- checks ---- */
+
+static const struct setting_word length_words[] = {
+    { .name = "whole", .value = DKIM_LENGTH_WHOLE },
+    { .name = "part", .value = DKIM_LENGTH_PART },
+    { .name = "none", .value = DKIM_LENGTH_NONE },
+    { .name = NULL },
+};
+
+static const struct setting_word results_words[] = {
+    { .name = "run", .value = SHOWN_RUN },
+    { .name = "all", .value = SHOWN_ALL },
+    { .name = "none", .value = SHOWN_NONE },
+    { .name = NULL },
+};
+
+#define TO(field) .offset = offsetof(struct config_checks, field)
+static const struct setting checks_settings[] = {
+    { .key = "timeout", .type = SETTING_DURATION, TO(timeout_ms), .min = SHORTEST, .max = MINUTE,
+      .default_text = "10s",
+      .doc = "How long checks may take; those that have not ended then are temperror." },
+    { .key = "max-questions", .type = SETTING_NUMBER, TO(max_questions), .min = 1, .max = 1000,
+      .default_text = "150", .doc = "Questions that the checks of one mail ask the DNS." },
+    { .key = "spf-void-lookups", .type = SETTING_NUMBER, TO(max_void_lookups), .min = 0,
+      .max = 10, .default_text = "2",
+      .doc = "Names without an answer that an SPF record may lead to." },
+    { .key = "dkim-signatures", .type = SETTING_NUMBER, TO(max_signatures), .min = 1, .max = 50,
+      .default_text = "10", .doc = "Signatures of a mail that are looked at, from the top." },
+    { .key = "dkim-min-key", .type = SETTING_NUMBER, TO(min_key_bits), .min = 512, .max = 4096,
+      .default_text = "1024", .doc = "Bits of the smallest RSA key that counts." },
+    { .key = "dkim-length", .type = SETTING_WORD, TO(dkim_length), .words = length_words,
+      .default_text = "whole",
+      .doc = "What a signature that names a length of the body must cover to count." },
+    { .key = "clock-drift", .type = SETTING_DURATION, TO(clock_drift_ms), .min = 0,
+      .max = 60 * MINUTE, .default_text = "5m",
+      .doc = "How far the clocks of signers may differ from ours." },
+    { .key = "authentication-results", .type = SETTING_WORD, TO(results),
+      .words = results_words, .default_text = "run",
+      .doc = "Which results stand in the field of that name: of the checks that rules need, of "
+             "all, or none." },
+    { .key = "received-spf", .type = SETTING_SWITCH, TO(has_received_spf), .default_text = "off",
+      .doc = "Whether a Received-SPF field is added as well." },
+};
+#undef TO
+
+const struct settings_block block_checks = {
+    .kind = "checks",
+    .settings = checks_settings,
+    .count = COUNT(checks_settings),
+};
+
 /* ---- listener ---- */
 
 static const struct setting_word role_words[] = {
@@ -494,7 +545,7 @@ static const struct settings_block block_domain = { .kind = "domain" };
 
 const struct settings_block *const blocks_all[] = {
     &block_outermost, &block_log,         &block_quarantine, &block_resolver,
-    &block_listener,  &block_relay,       &block_certificate, &block_backend,
+    &block_checks,    &block_listener,  &block_relay,       &block_certificate, &block_backend,
     &block_list,      &block_policy,      &block_domain,
 };
 const size_t blocks_count = COUNT(blocks_all);

@@ -9,7 +9,9 @@
 extern const struct settings_block block_outermost;   /* struct config */
 extern const struct settings_block block_log;         /* struct config_log */
 extern const struct settings_block block_quarantine;  /* struct config_quarantine */
-extern const struct settings_block block_resolver;    /* struct config_resolver */
+extern const struct settings_block block_resolver;
+extern const struct settings_block block_checks;      /* struct config_checks */
+
 extern const struct settings_block block_listener;    /* struct config_listener */
 extern const struct settings_block block_relay;       /* struct config_relay */
 extern const struct settings_block block_certificate; /* struct config_certificate */

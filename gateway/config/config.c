@@ -312,6 +312,18 @@ static void read_resolver(struct builder *builder)
     resolver_files_read(&builder->reader, resolver);
 }
 
+static void read_checks(struct builder *builder)
+{
+    struct config_checks *checks = &builder->config->checks;
+    const struct statement *statement = find_only_block(builder, "checks");
+
+    if (statement != NULL)
+        read_settings(builder, &block_checks, statement, checks);
+    else
+        settings_read(&builder->reader, &block_checks, NULL, 0,
+                      (struct position){ .path = builder->config->path }, checks);
+}
+
 static void build(struct builder *builder)
 {
     struct config *config = builder->config;
@@ -328,6 +340,7 @@ static void build(struct builder *builder)
     read_log(builder);
     read_quarantine(builder);
     read_resolver(builder);
+    read_checks(builder);
     for_each_block(builder, "backend", read_backend);
     for_each_block(builder, "list", read_list);
     for_each_block(builder, "certificate", read_certificate);

@@ -182,6 +182,29 @@ struct config_resolver {
     uint64_t max_questions;     /* per worker, that are asked at a time */
 };
 
+/* What a DKIM signature over a part of the body (l=) is worth. */
+enum dkim_length { DKIM_LENGTH_WHOLE, DKIM_LENGTH_PART, DKIM_LENGTH_NONE };
+
+/* Which checks find their way into the message. */
+enum shown_results {
+    SHOWN_RUN, /* those that a rule needs */
+    SHOWN_ALL, /* all: they are run for it */
+    SHOWN_NONE,
+};
+
+/* `checks { ... }`; without the block all is as by default. */
+struct config_checks {
+    uint64_t timeout_ms;         /* of all that is checked at one time */
+    uint64_t max_questions;      /* to the DNS, for one mail */
+    uint64_t max_void_lookups;   /* of one SPF evaluation */
+    uint64_t max_signatures;     /* of one mail */
+    uint64_t min_key_bits;       /* of RSA */
+    enum dkim_length dkim_length;
+    uint64_t clock_drift_ms;     /* of signers' clocks */
+    enum shown_results results;
+    bool has_received_spf;
+};
+
 struct config {
     struct sources *sources;    /* owned */
     struct syntax_tree tree;    /* owned; policy/ reads its blocks from here */
@@ -201,6 +224,7 @@ struct config {
     struct config_log log;
     struct config_quarantine quarantine;
     struct config_resolver resolver;
+    struct config_checks checks;
     struct config_listener *listeners;
     size_t listener_count;
     struct config_relay *relays;

@@ -149,13 +149,14 @@ static void check_tls(const struct loaded *loaded, struct diagnostics *diagnosti
 /* ---- The DNS. */
 
 /* The library reads the trust anchors, so it is asked. */
-static void check_resolver(const struct config *config, struct diagnostics *diagnostics)
+static void check_resolver(const struct config *config, const struct policy_book *book,
+                           struct diagnostics *diagnostics)
 {
     struct resolver *resolver;
     struct loop *loop;
     struct text problem;
 
-    if (!resolver_setup_is_needed(config))
+    if (!resolver_setup_is_needed(config, book))
         return;
     text_init(&problem, SENTENCE_BYTES);
     loop = loop_new();
@@ -308,7 +309,8 @@ void load_rest(struct loaded **handle, struct diagnostics *diagnostics)
     if (loaded->book != NULL)
         policy_book_lint(loaded->book, diagnostics);
     check_tls(loaded, diagnostics);
-    check_resolver(loaded->config, diagnostics);
+    if (loaded->book != NULL)
+        check_resolver(loaded->config, loaded->book, diagnostics);
     check_log(loaded->config, diagnostics);
     open_folders(loaded, diagnostics);
     config_apply_waivers(loaded->config, diagnostics);

@@ -9,7 +9,6 @@
 #include "config/diagnostics.h"
 #include "config/sources.h"
 #include "daemon/memory_file.h"
-#include "daemon/resolver_setup.h"
 #include "net/stream.h"
 
 /* Of a machine with more processors only so many are used unasked. */
@@ -50,8 +49,7 @@ static rlim_t count_files(const struct config *config, size_t open_socket_count)
     rlim_t count = config->max_sessions + SPARE_FILES + open_socket_count;
     size_t worker_count = plan_count_workers(config);
 
-    if (resolver_setup_is_needed(config))
-        count += RESOLVER_FILES;
+    count += RESOLVER_FILES; /* whether any rule needs it is not known here */
     for (size_t i = 0; i < config->listener_count; i++)
         count += config->listeners[i].endpoint_count * worker_count;
     for (size_t i = 0; i < config->backend_count; i++)

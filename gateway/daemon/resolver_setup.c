@@ -2,10 +2,17 @@
 /* A resolver from the configuration; see resolver_setup.h. */
 #include "daemon/resolver_setup.h"
 
-/* Only checks to come ask; until then, who writes the block wants it tried. */
-bool resolver_setup_is_needed(const struct config *config)
+/* Who writes the block wants it tried, even where no rule asks. */
+bool resolver_setup_is_needed(const struct config *config, const struct policy_book *book)
 {
-    return config->resolver.is_set;
+    const struct effective_policy *policy = policy_book_at(book, 0);
+    bool is_needed = config->resolver.is_set || config->checks.results == SHOWN_ALL;
+
+    for (size_t i = 1; policy != NULL && !is_needed; i++) {
+        is_needed = policy->checks != 0;
+        policy = policy_book_at(book, i);
+    }
+    return is_needed;
 }
 
 struct resolver *resolver_setup_new(struct loop *loop, const struct config *config,

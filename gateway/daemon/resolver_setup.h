@@ -9,9 +9,10 @@
 #include "base/text.h"
 #include "config/config.h"
 #include "net/resolver.h"
+#include "policy/policy_book.h"
 
 /* Does anything in this configuration ask the DNS? */
-bool resolver_setup_is_needed(const struct config *config);
+bool resolver_setup_is_needed(const struct config *config, const struct policy_book *book);
 /* The configuration is kept until the end. NULL and a sentence when there can be none. */
 struct resolver *resolver_setup_new(struct loop *loop, const struct config *config,
                                     struct text *problem) __attribute__((warn_unused_result));

@@ -15,6 +15,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
+#include "checks/dkim.h"
 #include "config/config.h"
 #include "daemon/handover.h"
 #include "daemon/identity.h"
@@ -87,6 +88,7 @@ struct worker {
     struct spill *spill;
     struct keeper_link *keeper;   /* NULL without a quarantine */
     struct resolver *resolver;    /* NULL when nothing asks the DNS */
+    struct dkim_library *dkim;    /* likewise */
     struct gate *gate;
     struct worker_socket **sockets;
     size_t socket_count;
@@ -250,14 +252,15 @@ static void add_ports(uint16_t **ports, size_t *count, const struct ip_endpoint 
 }
 
 /* Of all backends, and of DNS servers if any is asked: where its connections may lead to. */
-static size_t find_ports(const struct config *config, uint16_t **ports)
+static size_t find_ports(const struct worker *worker, uint16_t **ports)
 {
+    const struct config *config = worker->config;
     size_t count = 0;
 
     *ports = NULL;
     for (size_t i = 0; i < config->backend_count; i++)
         add_ports(ports, &count, config->backends[i].addresses, config->backends[i].address_count);
-    if (resolver_setup_is_needed(config))
+    if (resolver_setup_is_needed(config, worker->book))
         add_ports(ports, &count, config->resolver.addresses, config->resolver.address_count);
     return count;
 }
@@ -269,7 +272,7 @@ static bool enter_sandbox(const struct worker *worker)
         .folder_fd = worker->spool_fd,
         .has_unnamed_files = spill_has_unnamed_files(worker->spool_fd),
         .max_file_bytes = worker->config->max_spool_disk_bytes,
-        .asks_dns = resolver_setup_is_needed(worker->config),
+        .asks_dns = resolver_setup_is_needed(worker->config, worker->book),
     };
     struct text problem;
     uint16_t *ports;
@@ -277,7 +280,7 @@ static bool enter_sandbox(const struct worker *worker)
 
     if (!worker->orders.identity.is_confined)
         return true;
-    needs.port_count = find_ports(worker->config, &ports);
+    needs.port_count = find_ports(worker, &ports);
     needs.ports = ports;
     text_init(&problem, 300);
     is_done = sandbox_enter(SANDBOX_WORKER, &needs, &problem);
@@ -288,19 +291,22 @@ static bool enter_sandbox(const struct worker *worker)
     return is_done;
 }
 
-/* The loader has made one like it. */
-static bool make_resolver(struct worker *worker)
+/* What the checks need. The loader has made a resolver like it. */
+static bool prepare_checks(struct worker *worker)
 {
     struct text problem;
 
-    if (!resolver_setup_is_needed(worker->config))
+    if (!resolver_setup_is_needed(worker->config, worker->book))
         return true;
     text_init(&problem, 500);
     worker->resolver = resolver_setup_new(worker->loop, worker->config, &problem);
     if (worker->resolver == NULL)
         fail("names cannot be looked up", text_string(&problem));
+    worker->dkim = dkim_library_new();
+    if (worker->dkim == NULL)
+        fail("signatures cannot be verified", "libopendkim does not start");
     text_clear(&problem);
-    return worker->resolver != NULL;
+    return worker->resolver != NULL && worker->dkim != NULL;
 }
 
 static void open_gate(struct worker *worker)
@@ -326,6 +332,7 @@ static void open_gate(struct worker *worker)
                                          (size_t)worker->config->quarantine.max_waiting);
     settings.keeper = worker->keeper;
     settings.resolver = worker->resolver;
+    settings.dkim = worker->dkim;
     worker->gate = gate_new(&settings);
     gate_await_backends(worker->gate, BACKENDS_MS, on_backends, worker);
     loop_timer_init(&worker->count_timer, worker->loop, on_count, worker);
@@ -354,7 +361,7 @@ static bool start(struct worker *worker, struct handover *message)
     if (!is_started)
         return false;
     worker->loop = loop_new();
-    if (!make_resolver(worker))
+    if (!prepare_checks(worker))
         return false;
     open_gate(worker);
     return true;
@@ -548,6 +555,7 @@ static void clear(struct worker *worker)
         gate_free(&worker->gate);
         keeper_link_free(&worker->keeper);
         resolver_free(&worker->resolver);
+        dkim_library_free(&worker->dkim);
         spill_free(&worker->spill);
         loop_free(&worker->loop);
         close(worker->spool_fd);

@@ -6,6 +6,7 @@
 #include "base/memory.h"
 
 #define QUEUE_ID_MAX_BYTES 64
+#define CHECK_TEXT_MAX_BYTES 500
 
 /* Replaces an owned string; NULL and "" leave none. */
 static const char *keep(char **place, struct slice value)
@@ -47,6 +48,8 @@ void account_clear(struct account *account)
     mem_free(account->backend_queue_id);
     mem_free(account->backend_tls);
     mem_free(account->detail);
+    mem_free(account->dkim_domains);
+    mem_free(account->check_text);
     *account = (struct account){ .shared = NULL };
 }
 
@@ -62,6 +65,70 @@ void account_set_route(struct account *account, const struct effective_policy *k
     account->record.domain = kept_policy->domain[0] != '\0' ? kept_policy->domain : NULL;
     account->record.policy = kept_policy->policy;
     account->record.backend = kept_policy->backend->name;
+}
+
+/* NULL for a check that was not run. */
+static const char *word_of(const struct findings *findings, enum check_id check)
+{
+    enum check_result result = findings_result(findings, check);
+
+    return result != RESULT_NOT_RUN ? result_word(result) : NULL;
+}
+
+static void add_passing_domains(struct text *out, const struct dkim_finding *dkim)
+{
+    for (size_t i = 0; i < dkim->signature_count; i++) {
+        if (dkim->signatures[i].result != RESULT_PASS)
+            continue;
+        if (out->length > 0)
+            text_add_byte(out, ',');
+        text_add_string(out, dkim->signatures[i].domain);
+    }
+}
+
+static void add_problem(struct text *out, const char *check, const char *problem)
+{
+    if (problem != NULL)
+        text_add_format(out, "%s%s: %s", out->length > 0 ? "; " : "", check, problem);
+}
+
+/* Of DKIM the first signature's, where that is what DKIM came to. */
+static void add_problems(struct text *out, const struct findings *findings)
+{
+    const struct dkim_finding *dkim = &findings->dkim;
+
+    add_problem(out, "spf", findings->spf.problem);
+    for (size_t i = 0; i < dkim->signature_count; i++)
+        if (dkim->result != RESULT_PASS && dkim->signatures[i].result == dkim->result) {
+            add_problem(out, "dkim", dkim->signatures[i].problem);
+            break;
+        }
+    add_problem(out, "dmarc", findings->dmarc.problem);
+}
+
+void account_set_findings(struct account *account, const struct findings *kept_findings,
+                          size_t question_count, uint64_t waited_ms)
+{
+    struct record *record = &account->record;
+    const struct dmarc_finding *dmarc = &kept_findings->dmarc;
+    struct text text;
+
+    record->spf = word_of(kept_findings, CHECK_SPF);
+    record->spf_domain = kept_findings->spf.domain;
+    record->spf_helo = word_of(kept_findings, CHECK_SPF_HELO);
+    record->dkim = word_of(kept_findings, CHECK_DKIM);
+    record->dmarc = word_of(kept_findings, CHECK_DMARC);
+    record->dmarc_policy =
+        dmarc->record_domain != NULL ? dmarc_policy_word(dmarc->policy) : NULL;
+    record->dns_question_count = question_count;
+    record->check_ms = (int64_t)waited_ms;
+    text_init(&text, CHECK_TEXT_MAX_BYTES);
+    add_passing_domains(&text, &kept_findings->dkim);
+    record->dkim_domains = keep(&account->dkim_domains, text_slice(&text));
+    text_reset(&text);
+    add_problems(&text, kept_findings);
+    record->check_text = keep(&account->check_text, text_slice(&text));
+    text_clear(&text);
 }
 
 void account_set_verdict(struct account *account, const struct verdict *verdict)

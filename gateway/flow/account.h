@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "delivery/forward.h"
+#include "evidence/finding.h"
 #include "flow/party.h"
 #include "mail/mailbox.h"
 #include "mail/message.h"
@@ -34,6 +35,8 @@ struct account {
     char *backend_queue_id;
     char *backend_tls;
     char *detail;
+    char *dkim_domains;
+    char *check_text;
 };
 
 /* `party` and `id` are kept until account_clear. */
@@ -48,6 +51,9 @@ void account_on_recipient(struct account *account, const struct verdict *verdict
 void account_on_backend(struct account *account, const struct forward_answer *answer);
 void account_set_message(struct account *account, const struct message *message,
                          const struct mailbox_list *from, uint64_t dot_ms);
+/* What the checks found, kept until the line is written; the DNS's part in it. */
+void account_set_findings(struct account *account, const struct findings *kept_findings,
+                          size_t question_count, uint64_t waited_ms);
 void account_set_verdict(struct account *account, const struct verdict *verdict);
 /* The copy that is held; NULL: there is none, or none any more. */
 void account_set_quarantine(struct account *account, const char *kept_id);

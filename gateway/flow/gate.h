@@ -24,6 +24,7 @@
 #include "record/presence.h"
 #include "record/record.h"
 
+struct dkim_library;
 struct gate;
 
 /* All lent, and outliving the gate. */
@@ -35,7 +36,8 @@ struct gate_settings {
     struct tls_client *const *tls_clients;  /* by index of config->backends; likewise */
     struct spill *spill;
     struct keeper_link *keeper;             /* NULL: there is no quarantine */
-    struct resolver *resolver;              /* NULL: nothing asks the DNS */
+    struct resolver *resolver;              /* NULL: nothing asks the DNS, so no check is run */
+    struct dkim_library *dkim;              /* likewise */
     struct log_ring_writer *log;
     struct counters *counters;              /* the worker's block */
     struct presence *presence;              /* its place in what all workers count */

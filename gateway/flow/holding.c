@@ -93,6 +93,7 @@ static void print_stamp(struct text *out, const struct holding_order *order,
 
     facts.recipient_count = copy->envelope.recipient_count;
     facts.recipient = facts.recipient_count == 1 ? &copy->envelope.recipients[0].address : NULL;
+    text_add(out, order->results);
     stamp_print(out, &stamp);
 }
 
@@ -122,7 +123,7 @@ void holding_start(struct holding *holding, const struct holding_order *order,
         .is_pending = order->is_pending,
     };
     make_copy(&holding->copy, order);
-    text_init(&holding->on_top, STAMP_MAX_BYTES);
+    text_init(&holding->on_top, order->results.length + STAMP_MAX_BYTES);
     print_stamp(&holding->on_top, order, &holding->copy);
     intake_to_disk(intake);
     if (intake_is_settled(intake))

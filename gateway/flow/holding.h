@@ -43,6 +43,7 @@ struct holding_order {
     const struct facts *facts;             /* of the whole message */
     const struct effective_policy *policy; /* that the log names */
     const struct backend *backend;
+    struct slice results;                  /* header fields that say what the checks found */
     bool is_pending;                       /* the backend's word on others is still to come */
 };
 

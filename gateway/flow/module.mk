@@ -7,7 +7,9 @@ libflow_a_SOURCES = \
 	gateway/flow/connection.c gateway/flow/connection.h \
 	gateway/flow/session.c gateway/flow/session.h \
 	gateway/flow/transaction.c gateway/flow/transaction.h \
-	gateway/flow/transaction_end.c gateway/flow/transaction_internal.h \
+	gateway/flow/transaction_checks.c gateway/flow/transaction_end.c \
+	gateway/flow/transaction_internal.h \
+	gateway/flow/check_run.c gateway/flow/check_run.h \
 	gateway/flow/holding.c gateway/flow/holding.h \
 	gateway/flow/release.c gateway/flow/release.h \
 	gateway/flow/recipients.c gateway/flow/recipients.h \

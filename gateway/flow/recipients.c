@@ -145,15 +145,18 @@ static bool is_refusal(const struct verdict *verdict)
            (verdict->action == ACTION_REJECT || verdict->action == ACTION_TEMPFAIL);
 }
 
+struct reply recipients_route(struct attempt *attempt, const struct party *party,
+                              const struct envelope *mail)
+{
+    attempt->route = route_find(party->shared, party->relay, mail, &attempt->recipient.address);
+    return server_reply_get(attempt->route.reply);
+}
+
 struct reply recipients_judge(const struct recipients *recipients, struct attempt *attempt,
-                              const struct party *party, const struct envelope *mail,
-                              struct facts *facts)
+                              const struct party *party, struct facts *facts)
 {
     const struct address *address = &attempt->recipient.address;
 
-    attempt->route = route_find(party->shared, party->relay, mail, address);
-    if (attempt->route.reply != REPLY_RECIPIENT_OK)
-        return server_reply_get(attempt->route.reply);
     attempt->verdict = decide_for(recipients, attempt, facts, PHASE_RCPT);
     if (is_refusal(&attempt->verdict))
         return verdict_reply(&attempt->verdict);
@@ -161,6 +164,16 @@ struct reply recipients_judge(const struct recipients *recipients, struct attemp
     if (!route_has_recipient(&attempt->route, address))
         return server_reply_get(REPLY_RECIPIENT_UNKNOWN);
     return server_reply_get(check_company(recipients, attempt, party));
+}
+
+unsigned int recipients_checks(const struct recipients *recipients)
+{
+    unsigned int checks = 0;
+
+    for (size_t i = 0; i < recipients->count; i++)
+        if (recipients->attempts[i].is_accepted)
+            checks |= recipients->attempts[i].route.policy->checks;
+    return checks;
 }
 
 uint64_t recipients_max_size(const struct recipients *recipients)

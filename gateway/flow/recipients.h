@@ -48,13 +48,17 @@ struct attempt *recipients_add(struct recipients *recipients, const struct recip
     __attribute__((warn_unused_result));
 /* The one that was added last. */
 struct attempt *recipients_last(struct recipients *recipients);
+/* Fills in the route, and refuses where there is none. */
+struct reply recipients_route(struct attempt *attempt, const struct party *party,
+                              const struct envelope *mail);
 /*
- * Fills in route and verdict and gives the reply: a refusal, or a success that the backend may
- * still overrule. `facts` is brought to PHASE_RCPT for this recipient.
+ * After that: fills in the verdict and gives the reply: a refusal, or a success that the backend
+ * may still overrule. `facts` is brought to PHASE_RCPT for this recipient.
  */
 struct reply recipients_judge(const struct recipients *recipients, struct attempt *attempt,
-                              const struct party *party, const struct envelope *mail,
-                              struct facts *facts);
+                              const struct party *party, struct facts *facts);
+/* CHECK_BITs of the checks that the accepted ones' policies need. */
+unsigned int recipients_checks(const struct recipients *recipients);
 /* The smallest size limit of the accepted ones' policies; 0 for none. */
 uint64_t recipients_max_size(const struct recipients *recipients);
 /* True when the backend has to say its word before the client gets its answer. */

@@ -32,6 +32,32 @@ static struct server_options make_options(const struct config_listener *listener
     };
 }
 
+static struct check_settings make_check_settings(const struct gate_settings *settings)
+{
+    static const enum dkim_length_policy length_policies[] = {
+        [DKIM_LENGTH_WHOLE] = DKIM_LENGTH_IGNORE,
+        [DKIM_LENGTH_PART] = DKIM_LENGTH_ACCEPT,
+        [DKIM_LENGTH_NONE] = DKIM_LENGTH_REFUSE,
+    };
+    const struct config_checks *checks = &settings->config->checks;
+
+    return (struct check_settings){
+        .loop = settings->loop,
+        .resolver = settings->resolver,
+        .dkim = settings->dkim,
+        .dkim_settings = {
+            .max_signatures = checks->max_signatures,
+            .min_rsa_bits = (unsigned int)checks->min_key_bits,
+            .length_policy = length_policies[checks->dkim_length],
+            .clock_drift_s = checks->clock_drift_ms / 1000,
+        },
+        .timeout_ms = checks->timeout_ms,
+        .max_questions = checks->max_questions,
+        .max_void_lookups = (unsigned int)checks->max_void_lookups,
+        .receiver = slice_from(settings->config->hostname),
+    };
+}
+
 struct shared *shared_new(const struct gate_settings *settings)
 {
     const struct config *config = settings->config;
@@ -39,6 +65,7 @@ struct shared *shared_new(const struct gate_settings *settings)
 
     shared->settings = *settings;
     shared->spool_budget.max_bytes = config->max_spool_memory_bytes;
+    shared->checks = make_check_settings(settings);
     text_init(&shared->scratch, SCRATCH_MAX_BYTES);
     shared->backends = mem_new_array(config->backend_count, sizeof(*shared->backends));
     for (size_t i = 0; i < config->backend_count; i++)

@@ -13,6 +13,7 @@
 #include "base/slice.h"
 #include "base/text.h"
 #include "delivery/backend.h"
+#include "flow/check_run.h"
 #include "flow/gate.h"
 #include "smtp/server_dialogue.h"
 
@@ -22,6 +23,7 @@ struct shared {
     struct server_options *options;   /* by index of config->listeners */
     struct message_limits *limits;    /* likewise; without max_bytes, which the policy sets */
     struct spool_budget spool_budget;
+    struct check_settings checks;     /* of all transactions */
     bool names_local_address;         /* a backend is told which address of ours was chosen */
     struct text scratch;              /* replies are printed here; empty between uses */
 };

@@ -118,6 +118,23 @@ static bool has_tried_enough(const struct transaction *transaction)
            listener_of(transaction)->max_recipients * ATTEMPTS_PER_RECIPIENT;
 }
 
+/* What the policy says of the recipient, and then the backend. True when `*answer` is known. */
+static bool judge_recipient(struct transaction *transaction, struct attempt *attempt,
+                            struct reply *answer)
+{
+    *answer = recipients_judge(&transaction->recipients, attempt, &transaction->party,
+                               &transaction->facts);
+    if (!reply_is_success(answer) || !attempt_needs_backend(attempt)) {
+        settle(transaction, attempt, answer);
+        return true;
+    }
+    if (transaction->forward == NULL)
+        transaction_start_forward(transaction, attempt->route.backend);
+    transaction_enter(transaction, TRANSACTION_ASKING);
+    forward_add_recipient(transaction->forward, &attempt->recipient);
+    return false;
+}
+
 bool transaction_add_recipient(struct transaction *transaction, const struct recipient *recipient,
                                struct reply *answer)
 {
@@ -132,17 +149,16 @@ bool transaction_add_recipient(struct transaction *transaction, const struct rec
         *answer = server_reply_get(REPLY_NO_SPACE);
         return true;
     }
-    *answer = recipients_judge(&transaction->recipients, attempt, &transaction->party,
-                               &transaction->mail, &transaction->facts);
-    if (!reply_is_success(answer) || !attempt_needs_backend(attempt)) {
+    *answer = recipients_route(attempt, &transaction->party, &transaction->mail);
+    if (!reply_is_success(answer)) {
         settle(transaction, attempt, answer);
         return true;
     }
-    if (transaction->forward == NULL)
-        transaction_start_forward(transaction, attempt->route.backend);
-    transaction_enter(transaction, TRANSACTION_ASKING);
-    forward_add_recipient(transaction->forward, &attempt->recipient);
-    return false;
+    if (!transaction_check_sender(transaction, attempt->route.policy)) {
+        transaction_enter(transaction, TRANSACTION_CHECKING);
+        return false;
+    }
+    return judge_recipient(transaction, attempt, answer);
 }
 
 void transaction_on_recipient_refused(struct transaction *transaction,
@@ -173,14 +189,36 @@ struct reply transaction_start_content(struct transaction *transaction)
     return server_reply_get(REPLY_START_CONTENT);
 }
 
+/* All has come, and is where it should be, and is looked at. */
+static void decide_when_settled(struct transaction *transaction)
+{
+    if (intake_is_settled(&transaction->intake) && !transaction->are_checks_awaited)
+        loop_defer(transaction->party.shared->settings.loop, &transaction->decide_task);
+}
+
+void transaction_on_checked(void *owner)
+{
+    struct transaction *transaction = owner;
+    struct reply reply;
+
+    if (transaction->state == TRANSACTION_SETTLING) {
+        transaction->are_checks_awaited = false;
+        decide_when_settled(transaction);
+    } else if (transaction->state == TRANSACTION_CHECKING) {
+        transaction_enter(transaction, TRANSACTION_OPEN);
+        if (judge_recipient(transaction, recipients_last(&transaction->recipients), &reply))
+            transaction->events->on_recipient(transaction->owner, &reply);
+    }
+}
+
 static void on_disk_progress(void *owner)
 {
     struct transaction *transaction = owner;
 
     if (transaction->state == TRANSACTION_HOLDING)
         holding_on_disk(&transaction->holding);
-    else if (transaction->state == TRANSACTION_SETTLING && intake_is_settled(&transaction->intake))
-        loop_defer(transaction->party.shared->settings.loop, &transaction->decide_task);
+    else if (transaction->state == TRANSACTION_SETTLING)
+        decide_when_settled(transaction);
     else if (transaction->state == TRANSACTION_CONTENT && !transaction_wants_pause(transaction))
         transaction->events->on_room(transaction->owner);
 }
@@ -196,15 +234,25 @@ static uint64_t content_limit(const struct transaction *transaction)
     return policy_limit;
 }
 
+static void open_content(struct transaction *transaction)
+{
+    if (transaction->state == TRANSACTION_CONTENT)
+        return;
+    intake_open(&transaction->intake, transaction->party.listener_index,
+                content_limit(transaction));
+    transaction_open_checks(transaction);
+    transaction_enter(transaction, TRANSACTION_CONTENT);
+}
+
 bool transaction_take_content(struct transaction *transaction, struct slice content,
                               struct reply *answer)
 {
-    intake_open(&transaction->intake, transaction->party.listener_index,
-                content_limit(transaction));
-    transaction_enter(transaction, TRANSACTION_CONTENT);
+    open_content(transaction);
     counter_add(transaction->party.shared->settings.counters, COUNTER_BYTES_IN, content.length);
-    if (intake_take(&transaction->intake, content))
+    if (intake_take(&transaction->intake, content)) {
+        transaction_check_content(transaction, content);
         return true;
+    }
     *answer = server_reply_get(transaction->intake.problem);
     transaction_on_refused(transaction, answer);
     return false;
@@ -221,8 +269,7 @@ void transaction_finish(struct transaction *transaction)
 {
     const struct message *message = &transaction->intake.message;
 
-    intake_open(&transaction->intake, transaction->party.listener_index,
-                content_limit(transaction));
+    open_content(transaction);
     intake_end(&transaction->intake);
     facts_parse_from(&transaction->from, message);
     transaction->facts.message = message;
@@ -230,9 +277,9 @@ void transaction_finish(struct transaction *transaction)
     account_set_message(&transaction->account, message, &transaction->from,
                         clock_monotonic_ms());
     loop_timer_start(&transaction->budget_timer, listener_of(transaction)->post_dot_budget_ms);
+    transaction_check_message(transaction);
     transaction_enter(transaction, TRANSACTION_SETTLING);
-    if (intake_is_settled(&transaction->intake))
-        loop_defer(transaction->party.shared->settings.loop, &transaction->decide_task);
+    decide_when_settled(transaction);
 }
 
 void transaction_on_refused(struct transaction *transaction, const struct reply *reply)
@@ -264,7 +311,8 @@ static void conclude_early(struct transaction *transaction, const char *reason)
     struct reply reply = { .code = 0, .enhanced = "", .text = "", .reason = reason };
     bool are_all_refused = transaction->recipients.accepted_count == 0 &&
                            transaction->recipients.count > 0 &&
-                           transaction->state != TRANSACTION_ASKING;
+                           transaction->state != TRANSACTION_ASKING &&
+                           transaction->state != TRANSACTION_CHECKING;
 
     if (transaction_is_committed(transaction)) {
         transaction_conclude(transaction, RECORD_VERDICT_UNKNOWN, &reply);
@@ -284,6 +332,7 @@ void transaction_free(struct transaction **handle, const char *reason)
         return;
     if (transaction->state != TRANSACTION_DONE)
         conclude_early(transaction, reason);
+    check_run_free(&transaction->checks);
     intake_clear(&transaction->intake);
     mailbox_list_clear(&transaction->from);
     recipients_clear(&transaction->recipients);

@@ -20,9 +20,10 @@
 
 enum transaction_state {
     TRANSACTION_OPEN,       /* the envelope grows; ends with the first content */
+    TRANSACTION_CHECKING,   /* a recipient waits for checks of the sender; ends with those */
     TRANSACTION_ASKING,     /* a recipient is at the backend; ends with its answer */
     TRANSACTION_CONTENT,    /* content comes; ends with its last byte or a refusal */
-    TRANSACTION_SETTLING,   /* all has come, the disk still writes; ends when it is done */
+    TRANSACTION_SETTLING,   /* all has come; ends when the disk has it and the checks are done */
     TRANSACTION_DECIDING,   /* one pure call, put off to the end of the turn */
     TRANSACTION_HOLDING,    /* a copy is on its way to the quarantine; until the keeper's word */
     TRANSACTION_DELIVERING, /* with the backend; ends with its answer or the budget */

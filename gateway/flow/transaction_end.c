@@ -51,6 +51,7 @@ void transaction_conclude(struct transaction *transaction, enum record_verdict v
     if (transaction->forward != NULL)
         forward_cancel(&transaction->forward);
     end_holding(transaction, verdict, reply);
+    transaction_note_findings(transaction);
     transaction->final = *reply;
     transaction_enter(transaction, TRANSACTION_DONE);
     account_set_end(&transaction->account, verdict, reply);
@@ -155,6 +156,7 @@ void transaction_on_budget_spent(void *owner)
 static bool reserve_log(struct transaction *transaction)
 {
     list_recipients(transaction);
+    transaction_note_findings(transaction);
     transaction->log_slot = account_reserve(&transaction->account);
     return transaction->log_slot != NULL;
 }
@@ -177,7 +179,8 @@ static void stamp(struct transaction *transaction)
     /* Only a sole recipient is named: several must not learn of each other. */
     if (transaction->recipients.accepted_count > 1)
         transaction->facts.recipient = NULL;
-    text_init(&fields, STAMP_MAX_BYTES);
+    text_init(&fields, TRANSACTION_RESULTS_MAX_BYTES + STAMP_MAX_BYTES);
+    transaction_print_results(transaction, &fields);
     stamp_print(&fields, &stamp);
     message_add_on_top(&transaction->intake.message, text_slice(&fields));
     text_clear(&fields);
@@ -242,6 +245,7 @@ static void hold(struct transaction *transaction)
         .backend = transaction->backend,
         .is_pending = has(transaction, ACTION_ACCEPT),
     };
+    struct text results;
 
     recipients_note_held(&transaction->recipients);
     account_set_quarantine(&transaction->account, transaction->id);
@@ -250,7 +254,11 @@ static void hold(struct transaction *transaction)
         return;
     }
     transaction_enter(transaction, TRANSACTION_HOLDING);
+    text_init(&results, TRANSACTION_RESULTS_MAX_BYTES);
+    transaction_print_results(transaction, &results);
+    order.results = text_slice(&results);
     holding_start(&transaction->holding, &order, &transaction->intake, on_held, transaction);
+    text_clear(&results);
 }
 
 /* No refusal stands in the way of those who get it. */

@@ -10,6 +10,7 @@
 #include "base/id.h"
 #include "delivery/forward.h"
 #include "flow/account.h"
+#include "flow/check_run.h"
 #include "flow/holding.h"
 #include "flow/intake.h"
 #include "flow/party.h"
@@ -17,6 +18,7 @@
 #include "flow/transaction.h"
 #include "mail/mailbox.h"
 #include "mail/message.h"
+#include "verdict/authres.h"
 #include "verdict/decide.h"
 
 struct transaction {
@@ -36,6 +38,8 @@ struct transaction {
     struct mailbox_list from;        /* of header From, once the message is complete */
     /* In flight. */
     struct forward *forward;
+    struct check_run *checks;        /* NULL while no policy needs any */
+    bool are_checks_awaited;         /* SETTLING ends with them, too */
     struct holding holding;          /* the copy for those whose mail is held */
     struct log_ring_slot *log_slot;
     struct loop_task decide_task;
@@ -51,7 +55,25 @@ static inline void transaction_enter(struct transaction *transaction, enum trans
     transaction->state = state;
 }
 
+/* ---- transaction_checks.c */
+
+/* Begins what this recipient's policy needs to be asked about it. True when all is known. */
+bool transaction_check_sender(struct transaction *transaction,
+                              const struct effective_policy *policy);
+/* Before the first content, for each piece of it, and behind it: then the rest is begun. */
+void transaction_open_checks(struct transaction *transaction);
+void transaction_check_content(struct transaction *transaction, struct slice content);
+void transaction_check_message(struct transaction *transaction);
+/* What was found so far, for the line in the log. */
+void transaction_note_findings(struct transaction *transaction);
+/* Appends the fields that say what was found; nothing when nothing was run. */
+void transaction_print_results(const struct transaction *transaction, struct text *out);
+#define TRANSACTION_RESULTS_MAX_BYTES (AUTHRES_MAX_BYTES + 2000)
+
 /* ---- transaction.c */
+
+/* The checks have ended. */
+void transaction_on_checked(void *owner);
 
 /* With the sender of this transaction; its events come to it. */
 void transaction_start_forward(struct transaction *transaction, struct backend *backend);

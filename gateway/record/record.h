@@ -81,6 +81,16 @@ struct record {
     bool is_8bit;
     bool is_smtputf8;
     bool has_broken_header;      /* mail/message.h: an empty line was put into it */
+    /* checks: the words of their results; NULL where one was not run */
+    const char *spf;
+    const char *spf_domain;      /* whose record it was */
+    const char *spf_helo;
+    const char *dkim;
+    const char *dkim_domains;    /* of the signatures that pass, with a comma between them */
+    const char *dmarc;
+    const char *dmarc_policy;    /* that the author's domain publishes for this mail */
+    const char *check_text;      /* why one was temperror or permerror */
+    uint64_t dns_question_count;
     /* decision */
     const char *domain;          /* of the policy in force */
     const char *policy;

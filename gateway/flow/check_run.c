@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The checks of one transaction; see check_run.h. One step runs each check that has
+ * begun and not ended, in an order in which none comes before what it builds on, and
+ * then asks what they have missed. Answers that come in one turn make one step.
+ */
+#include "flow/check_run.h"
+
+#include "base/clock.h"
+#include "base/list.h"
+#include "base/memory.h"
+#include "checks/dmarc.h"
+#include "checks/spf.h"
+
+/* Checks that need the whole content. */
+#define CONTENT_CHECKS (CHECK_BIT(CHECK_DKIM) | CHECK_BIT(CHECK_DMARC))
+
+/* A question that is out. */
+struct question {
+    struct check_run *run;
+    struct list_link entry;    /* in run->questions */
+    struct dns_question asked;
+    struct dns_lookup *lookup; /* owned */
+};
+
+struct check_run {
+    /* Lent. */
+    const struct check_settings *settings;
+    const struct facts *facts;
+    void (*on_done)(void *owner);
+    void *owner;
+    /* State. */
+    unsigned int begun;        /* CHECK_BITs */
+    bool is_awaited;           /* on_done is still to come */
+    struct dkim_check *dkim;   /* owned; NULL when the content is not looked at */
+    /* In flight. */
+    struct dns_answers *answers; /* owned */
+    struct list_link questions;
+    struct loop_task step_task;
+    struct loop_timer timer;
+    uint64_t waiting_since_ms; /* while is_awaited */
+    /* Results. */
+    struct findings findings;
+    uint64_t waited_ms;
+};
+
+static void step_later(void *owner);
+static void on_timeout(void *owner);
+
+/* ---- Life. */
+
+struct check_run *check_run_new(const struct check_settings *settings, const struct facts *facts,
+                                void (*on_done)(void *owner), void *owner)
+{
+    struct check_run *run = mem_new(sizeof *run);
+
+    run->settings = settings;
+    run->facts = facts;
+    run->on_done = on_done;
+    run->owner = owner;
+    run->answers = dns_answers_new(settings->max_questions);
+    list_init(&run->questions);
+    loop_task_init(&run->step_task, step_later, run);
+    loop_timer_init(&run->timer, settings->loop, on_timeout, run);
+    return run;
+}
+
+static void question_free(struct question *question)
+{
+    list_remove(&question->entry);
+    resolver_cancel(&question->lookup);
+    mem_free(question);
+}
+
+static void forget_questions(struct check_run *run)
+{
+    while (!list_is_empty(&run->questions))
+        question_free(LIST_OWNER(run->questions.next, struct question, entry));
+}
+
+void check_run_free(struct check_run **handle)
+{
+    struct check_run *run = *handle;
+
+    if (run == NULL)
+        return;
+    forget_questions(run);
+    loop_task_cancel(&run->step_task);
+    loop_timer_cancel(&run->timer);
+    dkim_check_free(&run->dkim);
+    dns_answers_free(&run->answers);
+    findings_clear(&run->findings);
+    mem_free(run);
+    *handle = NULL;
+}
+
+/* ---- Each check: true when it has ended. */
+
+static bool run_spf(struct check_run *run, bool is_about_helo, struct spf_finding *finding)
+{
+    const struct facts *facts = run->facts;
+    struct spf_question question = {
+        .client = facts->client.address,
+        .helo = slice_from(facts->helo),
+        .receiver = run->settings->receiver,
+        .now_s = clock_wall_us() / 1000000,
+        .max_void_lookups = run->settings->max_void_lookups,
+    };
+
+    if (!is_about_helo && !address_is_null(facts->sender)) {
+        question.sender_local = address_local(facts->sender);
+        question.sender_domain = address_domain(facts->sender);
+    }
+    return spf_evaluate(&question, run->answers, finding) == SPF_DONE;
+}
+
+static bool run_dkim(struct check_run *run)
+{
+    return run->dkim != NULL && dkim_check_conclude(run->dkim, run->answers, &run->findings.dkim);
+}
+
+static bool run_dmarc(struct check_run *run)
+{
+    const struct dkim_finding *dkim = &run->findings.dkim;
+    struct dmarc_question question = {
+        .from = run->facts->from,
+        .from_field_count = message_count_fields(run->facts->message, SLICE("From")),
+        .spf = &run->findings.spf,
+        .signature_count = dkim->signature_count,
+    };
+    struct dmarc_signature *signatures =
+        mem_new_array(dkim->signature_count + 1, sizeof *signatures);
+    bool has_ended;
+
+    for (size_t i = 0; i < dkim->signature_count; i++)
+        signatures[i] = (struct dmarc_signature){ slice_from(dkim->signatures[i].domain),
+                                                  dkim->signatures[i].result };
+    question.signatures = signatures;
+    has_ended = dmarc_evaluate(&question, run->answers, &run->findings.dmarc) == DMARC_DONE;
+    mem_free(signatures);
+    return has_ended;
+}
+
+static bool run_check(struct check_run *run, enum check_id check)
+{
+    switch (check) {
+    case CHECK_SPF: return run_spf(run, false, &run->findings.spf);
+    case CHECK_SPF_HELO: return run_spf(run, true, &run->findings.spf_helo);
+    case CHECK_DKIM: return run_dkim(run);
+    case CHECK_DMARC: return run_dmarc(run);
+    }
+    return true;
+}
+
+/* What must have ended before. */
+static unsigned int foundation_of(enum check_id check)
+{
+    return check == CHECK_DMARC ? CHECK_BIT(CHECK_SPF) | CHECK_BIT(CHECK_DKIM) : 0;
+}
+
+static bool has_ended(const struct check_run *run)
+{
+    return (run->begun & ~run->findings.done) == 0;
+}
+
+static void run_checks(struct check_run *run)
+{
+    for (int i = 0; i < CHECK_COUNT; i++) {
+        enum check_id check = (enum check_id)i;
+        bool is_due = (run->begun & ~run->findings.done & CHECK_BIT(check)) != 0;
+
+        if (is_due && (foundation_of(check) & ~run->findings.done) == 0 && run_check(run, check))
+            run->findings.done |= CHECK_BIT(check);
+    }
+}
+
+/* ---- Steps. */
+
+static void on_answer(void *owner, struct dns_answer *answer)
+{
+    struct question *question = owner;
+    struct check_run *run = question->run;
+
+    question->lookup = NULL; /* it ends with this */
+    dns_answers_put(run->answers, &question->asked, dns_answer_ref(answer));
+    question_free(question);
+    loop_defer(run->settings->loop, &run->step_task);
+}
+
+static void ask(struct check_run *run)
+{
+    struct dns_question wanted;
+
+    while (dns_answers_take_wanted(run->answers, &wanted)) {
+        struct question *question = mem_new(sizeof *question);
+
+        question->run = run;
+        question->asked = wanted;
+        list_add_last(&run->questions, &question->entry);
+        question->lookup = resolver_start(run->settings->resolver, slice_from(wanted.name),
+                                          wanted.type, on_answer, question);
+    }
+}
+
+/* What was asked ahead of its need may still be out when all has ended; it is for the cache. */
+static void finish(struct check_run *run)
+{
+    loop_timer_cancel(&run->timer);
+    if (run->is_awaited)
+        run->waited_ms += loop_now_ms(run->settings->loop) - run->waiting_since_ms;
+}
+
+static bool step(struct check_run *run)
+{
+    run_checks(run);
+    ask(run);
+    if (!has_ended(run))
+        return false;
+    finish(run);
+    return true;
+}
+
+static void step_later(void *owner)
+{
+    struct check_run *run = owner;
+
+    /* Keys that are asked for while the content comes wait for nobody. */
+    if (!run->is_awaited || !step(run))
+        return;
+    run->is_awaited = false;
+    run->on_done(run->owner);
+}
+
+static void on_timeout(void *owner)
+{
+    struct check_run *run = owner;
+
+    forget_questions(run);
+    dns_answers_give_up(run->answers, "timeout");
+    loop_defer(run->settings->loop, &run->step_task);
+}
+
+bool check_run_start(struct check_run *run, unsigned int checks)
+{
+    for (int i = 0; i < CHECK_COUNT; i++)
+        if ((checks & CHECK_BIT(i)) != 0)
+            checks |= foundation_of((enum check_id)i);
+    run->begun |= checks;
+    if (step(run))
+        return true;
+    run->is_awaited = true;
+    run->waiting_since_ms = loop_now_ms(run->settings->loop);
+    loop_timer_start(&run->timer, run->settings->timeout_ms);
+    return false;
+}
+
+/* ---- The content. */
+
+void check_run_open_content(struct check_run *run, unsigned int checks)
+{
+    if ((checks & CONTENT_CHECKS) != 0 && run->dkim == NULL)
+        run->dkim = dkim_check_new(run->settings->dkim, &run->settings->dkim_settings,
+                                   clock_wall_us() / 1000000);
+}
+
+void check_run_take_content(struct check_run *run, const struct message *message,
+                            struct slice piece)
+{
+    bool had_header;
+
+    if (run->dkim == NULL)
+        return;
+    had_header = dkim_check_is_header_taken(run->dkim);
+    dkim_check_take(run->dkim, message, piece);
+    if (had_header || !dkim_check_is_header_taken(run->dkim))
+        return;
+    /* So that the keys come while the body does. */
+    (void)dkim_check_want_keys(run->dkim, run->answers);
+    ask(run);
+}
+
+void check_run_end_content(struct check_run *run, const struct message *message)
+{
+    if (run->dkim != NULL)
+        dkim_check_end(run->dkim, message);
+}
+
+/* ---- Results. */
+
+const struct findings *check_run_findings(const struct check_run *run)
+{
+    return &run->findings;
+}
+
+size_t check_run_question_count(const struct check_run *run)
+{
+    return dns_answers_count(run->answers);
+}
+
+uint64_t check_run_waited_ms(const struct check_run *run)
+{
+    return run->waited_ms;
+}

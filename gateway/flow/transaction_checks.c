@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The checks of a transaction: which are run, and what is said of them. What needs
+ * only the envelope is run when the first recipient whose policy wants it is named,
+ * and that waits for it; the rest behind the end of data.
+ */
+#include "flow/transaction_internal.h"
+
+#define SENDER_CHECKS (CHECK_BIT(CHECK_SPF) | CHECK_BIT(CHECK_SPF_HELO))
+#define ALL_CHECKS ((1u << CHECK_COUNT) - 1)
+
+static const struct config_checks *settings_of(const struct transaction *transaction)
+{
+    return &transaction->party.shared->settings.config->checks;
+}
+
+static void need_checks(struct transaction *transaction)
+{
+    if (transaction->checks != NULL)
+        return;
+    transaction->checks = check_run_new(&transaction->party.shared->checks, &transaction->facts,
+                                        transaction_on_checked, transaction);
+    transaction->facts.findings = check_run_findings(transaction->checks);
+}
+
+bool transaction_check_sender(struct transaction *transaction,
+                              const struct effective_policy *policy)
+{
+    unsigned int checks = policy->checks & SENDER_CHECKS;
+
+    if (checks == 0)
+        return true;
+    need_checks(transaction);
+    return check_run_start(transaction->checks, checks);
+}
+
+/* Who relays through us sends our own users' mail: it gets what rules need, and no more. */
+static unsigned int find_checks(const struct transaction *transaction)
+{
+    bool is_for_show = settings_of(transaction)->results == SHOWN_ALL &&
+                       transaction->party.relay == NULL;
+
+    return recipients_checks(&transaction->recipients) | (is_for_show ? ALL_CHECKS : 0);
+}
+
+void transaction_open_checks(struct transaction *transaction)
+{
+    unsigned int checks = find_checks(transaction);
+
+    if (checks == 0)
+        return;
+    need_checks(transaction);
+    check_run_open_content(transaction->checks, checks);
+}
+
+void transaction_check_content(struct transaction *transaction, struct slice content)
+{
+    if (transaction->checks != NULL)
+        check_run_take_content(transaction->checks, &transaction->intake.message, content);
+}
+
+void transaction_check_message(struct transaction *transaction)
+{
+    if (transaction->checks == NULL || transaction->intake.problem != REPLY_OK)
+        return;
+    check_run_end_content(transaction->checks, &transaction->intake.message);
+    transaction->are_checks_awaited =
+        !check_run_start(transaction->checks, find_checks(transaction));
+}
+
+void transaction_note_findings(struct transaction *transaction)
+{
+    if (transaction->checks != NULL)
+        account_set_findings(&transaction->account, check_run_findings(transaction->checks),
+                             check_run_question_count(transaction->checks),
+                             check_run_waited_ms(transaction->checks));
+}
+
+static bool has_ended(const struct findings *findings, enum check_id check)
+{
+    return (findings->done & CHECK_BIT(check)) != 0;
+}
+
+void transaction_print_results(const struct transaction *transaction, struct text *out)
+{
+    const struct findings *findings = transaction->facts.findings;
+    const struct address *sender = transaction->facts.sender;
+    struct authres results = {
+        .id = transaction->party.shared->settings.config->authserv_id,
+        .mail_from = address_text(sender),
+        .helo = slice_from(transaction->facts.helo),
+    };
+
+    if (findings == NULL || settings_of(transaction)->results == SHOWN_NONE)
+        return;
+    results.spf_mail = has_ended(findings, CHECK_SPF) ? &findings->spf : NULL;
+    results.spf_helo = has_ended(findings, CHECK_SPF_HELO) ? &findings->spf_helo : NULL;
+    results.dkim = has_ended(findings, CHECK_DKIM) ? &findings->dkim : NULL;
+    results.dmarc = findings_result(findings, CHECK_DMARC);
+    results.dmarc_problem = findings->dmarc.problem;
+    results.dmarc_domain = findings->dmarc.domain;
+    results.dmarc_policy = findings->dmarc.record_domain != NULL
+                               ? dmarc_policy_word(findings->dmarc.policy)
+                               : NULL;
+    authres_print(out, &results);
+    if (settings_of(transaction)->has_received_spf)
+        authres_print_received_spf(out, &results, &transaction->facts.client.address);
+}
