@@ -26,7 +26,10 @@
 #include "evidence/finding.h"
 #include "mail/message.h"
 
-/* What all checks of a process share. NULL when the library cannot be used. */
+/*
+ * What all checks of a process share. NULL when the library cannot be used. It reads
+ * /etc/resolv.conf, though it never asks anybody: before a sandbox shuts.
+ */
 struct dkim_library *dkim_library_new(void);
 /* After the last check. */
 void dkim_library_free(struct dkim_library **library);
