@@ -25,6 +25,8 @@ static const struct {
     { BYTES(" v = 1 ; b\r\n\t=\r\n x y ; "), "v=1,b=x y," },
     { BYTES("a_1=; B=2"), "a_1=,B=2," },
     { BYTES("a=b=c;d=="), "a=b=c,d==," },
+    { BYTES("x-a=1"), "x-a=1," },
+    { BYTES("-a=1"), NULL },
     { BYTES(""), NULL },
     { BYTES(";"), NULL },
     { BYTES("a"), NULL },
