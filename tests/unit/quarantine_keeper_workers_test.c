@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Keeper and workers together, in one loop: releases, and workers that say what
+ * no worker should.
+ */
+#include "quarantine_keeper_unit.h"
+
+/* ---- Releases. */
+
+struct taken {
+    unsigned int count;
+    uint64_t attempt;
+    uint64_t content_bytes;
+    char first[16];
+    size_t recipient_count;
+};
+
+static void on_release(void *owner, uint64_t attempt, int take_fd, uint64_t content_bytes,
+                       struct copy *take_copy)
+{
+    struct taken *taken = owner;
+
+    taken->count++;
+    taken->attempt = attempt;
+    taken->content_bytes = content_bytes;
+    ck_assert_int_eq(pread(take_fd, taken->first, 15, 0), 15);
+    taken->recipient_count = take_copy->envelope.recipient_count;
+    close(take_fd);
+}
+
+static void on_idle(void *owner)
+{
+    (void)owner;
+}
+
+static const struct keeper_link_events link_events = { .on_release = on_release,
+                                                       .on_idle = on_idle };
+
+static bool was_taken(void *owner)
+{
+    return ((struct taken *)owner)->count > 0;
+}
+
+/* Asks for a release without waiting for the answer. */
+static int ask_release(const char *words)
+{
+    struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = REQUEST_SOCKET_NAME };
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+    ck_assert_int_eq(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    ck_assert_int_eq(packet_send(fd, 0, slice_from(words), NULL, 0), PACKET_DONE);
+    return fd;
+}
+
+static void expect_state_after(unsigned int fate, const char *states)
+{
+    struct taken taken = { .count = 0 };
+    struct mail mail;
+    int fd;
+
+    keeper_link_set_events(worker, &link_events, &taken);
+    hold(&mail, 1, false, 100);
+    expect_result(&mail, HOLD_STORED);
+    hold_forget(&mail.hold);
+    fd = ask_release("verb release\nid 06h0x6s1zxfdk76x-1\n");
+    net_run_until(loop, "a release", was_taken, &taken);
+    ck_assert_str_eq(taken.first, "Received: test\r");
+    ck_assert_uint_eq(taken.content_bytes, 116);
+    ck_assert_uint_eq(taken.recipient_count, 1);
+    keeper_link_tell(worker, taken.attempt, 0, fate, SLICE("250 ok"));
+    keeper_link_end_release(worker, taken.attempt);
+    settle();
+    net_run_until(loop, "an answer", has_answer, &fd);
+    close(fd);
+    expect_listed(states, ID("1"));
+    keeper_link_set_events(worker, NULL, NULL);
+    drop(&mail);
+}
+
+START_TEST(a_delivered_release_is_released)
+{
+    expect_state_after(EXCHANGE_DELIVERED, IDS("16"));
+}
+END_TEST
+
+START_TEST(a_refused_release_is_held)
+{
+    expect_state_after(EXCHANGE_REFUSED, IDS(HELD));
+}
+END_TEST
+
+START_TEST(a_lost_release_is_uncertain)
+{
+    expect_state_after(EXCHANGE_LOST, IDS(UNCERTAIN));
+}
+END_TEST
+
+/* ---- Workers that were taken over. */
+
+static void say(int fd, enum exchange_type type, const char *id, const char *claim)
+{
+    struct exchange_claim body;
+
+    memset(&body, 0, sizeof body);
+    snprintf(body.id, sizeof body.id, "%s", id);
+    snprintf(body.claim, sizeof body.claim, "%s", claim);
+    ck_assert_int_eq(exchange_send(fd, type, &body, sizeof body, SLICE_EMPTY, NULL, 0),
+                     PACKET_DONE);
+    net_run_for(loop, 50);
+}
+
+START_TEST(a_worker_cannot_end_what_another_has_stored)
+{
+    struct mail mail;
+    int evil = join();
+
+    hold(&mail, 1, true, 100);
+    expect_result(&mail, HOLD_STORED);
+    say(evil, EXCHANGE_ERASE, "06h0x6s1zxfdk76x-1", "00000000000000000000000000000000");
+    expect_listed(IDS(PENDING), ID("1"));
+    say(evil, EXCHANGE_COMMIT, "06h0x6s1zxfdk76x-1", "00000000000000000000000000000000");
+    expect_listed(IDS(PENDING), ID("1"));
+    hold_erase(&mail.hold);
+    settle();
+    expect_listed(IDS(ANY), "");
+    close(evil);
+    drop(&mail);
+}
+END_TEST
+
+static bool is_hung_up(void *owner)
+{
+    char byte;
+
+    for (;;) {
+        ssize_t count = recv(*(int *)owner, &byte, 1, MSG_DONTWAIT);
+
+        if (count == 0)
+            return true;
+        if (count < 0)
+            return errno == ECONNRESET;
+    }
+}
+
+START_TEST(a_worker_that_says_nonsense_is_hung_up_on_and_harms_nobody)
+{
+    static const char *const ids[] = { "../../etc/passwd-1", "", "06h0x6s1zxfdk76x-" };
+    struct mail mail;
+
+    for (size_t i = 0; i < COUNT(ids); i++) {
+        int evil = join();
+
+        say(evil, EXCHANGE_COMMIT, ids[i], "00000000000000000000000000000000");
+        net_run_until(loop, "the end of the channel", is_hung_up, &evil);
+        close(evil);
+    }
+    hold(&mail, 1, false, 100);
+    expect_result(&mail, HOLD_STORED);
+    hold_forget(&mail.hold);
+    drop(&mail);
+}
+END_TEST
+
+/* A copy whose file is shorter than it says, and one that is no file. */
+START_TEST(a_store_that_does_not_add_up_is_refused)
+{
+    struct mail mail;
+
+    hold(&mail, 1, false, 100);
+    ck_assert_int_eq(ftruncate(mail.message.spool.file->fd, 50), 0);
+    expect_result(&mail, HOLD_FAILED);
+    hold_erase(&mail.hold);
+    drop(&mail);
+    expect_listed(IDS(ANY), "");
+}
+END_TEST
+
+int main(void)
+{
+    TCase *releases = tcase_create("releases");
+    TCase *evil = tcase_create("evil");
+    TCase *all[] = { releases, evil };
+
+    tcase_add_test(releases, a_delivered_release_is_released);
+    tcase_add_test(releases, a_refused_release_is_held);
+    tcase_add_test(releases, a_lost_release_is_uncertain);
+    tcase_add_test(evil, a_worker_cannot_end_what_another_has_stored);
+    tcase_add_test(evil, a_worker_that_says_nonsense_is_hung_up_on_and_harms_nobody);
+    tcase_add_test(evil, a_store_that_does_not_add_up_is_refused);
+    return run_cases("quarantine-keeper-workers", all, COUNT(all));
+}
