@@ -25,7 +25,7 @@
 enum hold_state {
     HOLD_STORING,   /* until STORED */
     HOLD_IS_STORED, /* until its owner ends it */
-    HOLD_REFUSED,   /* likewise: there is no copy */
+    HOLD_REFUSED,   /* likewise; a copy may be there all the same, if it was said */
     HOLD_COMMITTING,/* until ENDED; nobody owns it any more */
     HOLD_ERASING,   /* likewise */
 };
@@ -485,7 +485,8 @@ static void end_hold(struct hold **handle, enum hold_state state)
         return;
     link = hold->link;
     hold->done = NULL;
-    if (hold->state == HOLD_REFUSED || !hold->was_said) {
+    /* A keeper that refused may have failed behind the disk, or follow one that had stored it. */
+    if (!hold->was_said || (hold->state == HOLD_REFUSED && state != HOLD_ERASING)) {
         hold_free(hold);
         tell_idle(link);
         return;

@@ -51,7 +51,7 @@ static uint64_t count_content(const struct exchange_sheet *sheet)
     return bytes;
 }
 
-/* One that was stored before, for a worker that has not heard the answer. */
+/* One that was stored before, for a worker that has not heard the answer; STORE_ABSENT: none. */
 static enum store_result recognise(struct keeper *keeper, const struct keeper_item *item,
                                    struct text *problem)
 {
@@ -70,6 +70,28 @@ static enum store_result recognise(struct keeper *keeper, const struct keeper_it
     return result;
 }
 
+static enum store_result write_new(struct keeper *keeper, struct keeper_item *item,
+                                   const struct exchange_sheet *sheet, struct text *problem)
+{
+    uint64_t bytes = count_content(sheet);
+    enum store_result result;
+
+    if (bytes > keeper->settings.max_bytes ||
+        keeper->file_bytes > keeper->settings.max_bytes - bytes)
+        return STORE_FULL;
+    item->copy.owner = item->worker->owner;
+    result = store_write(keeper->store, &item->copy, item->content_fd, sheet->pieces,
+                         sheet->piece_count, &item->draft, problem);
+    if (result == STORE_EXISTS) /* another keeper was faster */
+        return recognise(keeper, item, problem);
+    if (result != STORE_DONE)
+        return result;
+    item->file_bytes = store_draft_bytes(item->draft);
+    keeper->file_bytes += item->file_bytes;
+    return STORE_DONE;
+}
+
+/* What is there already needs no room, so it is looked for first. */
 static enum store_result write_item(struct keeper *keeper, struct keeper_item *item,
                                     struct text *problem)
 {
@@ -79,26 +101,18 @@ static enum store_result write_item(struct keeper *keeper, struct keeper_item *i
     if (!exchange_read_sheet(item->sheet_fd, &sheet)) {
         text_add_string(problem, "a worker hands over a copy that cannot be read");
     } else if (copy_parse(&item->copy, sheet.copy, problem)) {
-        uint64_t bytes = count_content(&sheet);
-
-        item->copy.owner = item->worker->owner;
         if (strcmp(item->copy.id, item->claim.id) != 0 ||
-            strcmp(item->copy.claim, item->claim.claim) != 0)
+            strcmp(item->copy.claim, item->claim.claim) != 0) {
             text_add_string(problem, "a worker hands over another copy than it says");
-        else if (bytes > keeper->settings.max_bytes ||
-                 keeper->file_bytes > keeper->settings.max_bytes - bytes)
-            result = STORE_FULL;
-        else
-            result = store_write(keeper->store, &item->copy, item->content_fd, sheet.pieces,
-                                 sheet.piece_count, &item->draft, problem);
+        } else {
+            result = recognise(keeper, item, problem);
+            if (result == STORE_ABSENT) {
+                text_reset(problem);
+                result = write_new(keeper, item, &sheet, problem);
+            }
+        }
     }
     exchange_sheet_clear(&sheet);
-    if (result == STORE_EXISTS)
-        return recognise(keeper, item, problem);
-    if (result != STORE_DONE)
-        return result;
-    item->file_bytes = store_draft_bytes(item->draft);
-    keeper->file_bytes += item->file_bytes;
     return result;
 }
 

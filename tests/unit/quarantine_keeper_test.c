@@ -149,6 +149,56 @@ START_TEST(a_copy_that_is_there_already_is_known_by_its_claim)
 }
 END_TEST
 
+/* Likewise, with no room left for any other. */
+START_TEST(a_copy_that_is_there_already_needs_no_room)
+{
+    struct mail mail;
+
+    hold(&mail, 1, false, 100);
+    expect_result(&mail, HOLD_STORED);
+    hold_forget(&mail.hold);
+    drop(&mail);
+    settings.max_bytes = 50;
+    keeper_set_settings(keeper, &settings);
+    hold(&mail, 1, false, 100);
+    expect_result(&mail, HOLD_STORED);
+    hold_forget(&mail.hold);
+    drop(&mail);
+}
+END_TEST
+
+static void expect_said(int channel, enum exchange_type want)
+{
+    struct exchange message;
+
+    net_run_until(loop, "the worker's word", has_answer, &channel);
+    ck_assert_int_eq(exchange_receive(channel, &message), PACKET_DONE);
+    ck_assert_int_eq(exchange_type(&message), want);
+    packet_clear(&message.packet);
+}
+
+/* The keeper may have failed behind its rename, or be another than the one that stored it. */
+START_TEST(a_copy_that_was_refused_is_erased_all_the_same)
+{
+    struct exchange_stored stored = { .id = "06h0x6s1zxfdk76x-1", .result = STORE_FAILED };
+    struct mail mail;
+    int ends[2];
+
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+    keeper_link_connect(worker, ends[0]);
+    hold(&mail, 1, false, 100);
+    expect_said(ends[1], EXCHANGE_STORE);
+    ck_assert_int_eq(exchange_send(ends[1], EXCHANGE_STORED, &stored, sizeof stored, SLICE_EMPTY,
+                                   NULL, 0),
+                     PACKET_DONE);
+    expect_result(&mail, HOLD_FAILED);
+    hold_erase(&mail.hold);
+    expect_said(ends[1], EXCHANGE_ERASE);
+    close(ends[1]);
+    drop(&mail);
+}
+END_TEST
+
 START_TEST(a_pending_copy_of_a_dead_worker_is_uncertain)
 {
     struct mail mail;
@@ -198,6 +248,8 @@ int main(void)
     tcase_add_test(holding, past_max_size_copies_are_refused_until_there_is_room);
     tcase_add_test(deaths, what_a_dead_keeper_has_not_answered_is_said_to_the_next);
     tcase_add_test(deaths, a_copy_that_is_there_already_is_known_by_its_claim);
+    tcase_add_test(deaths, a_copy_that_is_there_already_needs_no_room);
+    tcase_add_test(deaths, a_copy_that_was_refused_is_erased_all_the_same);
     tcase_add_test(deaths, a_pending_copy_of_a_dead_worker_is_uncertain);
     tcase_add_test(deaths, a_pending_copy_of_a_living_worker_stays_pending);
     return run_cases("quarantine-keeper", all, COUNT(all));
