@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -26,19 +26,85 @@
 
 static void on_channel(void *owner);
 
-/* ---- Workers come and go. */
+/* An answer that waits until its worker reads. */
+struct answer {
+    struct list_link entry;     /* in worker->answers */
+    enum exchange_type type;
+    size_t length;
+    union {
+        struct exchange_stored stored;
+        struct exchange_claim ended;
+    } body;
+};
 
-bool keeper_say(const struct keeper_worker *worker, enum exchange_type type, const void *body,
-                size_t length, const int *fds, size_t fd_count)
+/* ---- Answers. */
+
+static enum packet_result send_answer(const struct keeper_worker *worker, enum exchange_type type,
+                                      const void *body, size_t length)
 {
-    enum packet_result result =
-        exchange_send(worker->channel, type, body, length, SLICE_EMPTY, fds, fd_count);
-
-    /* Who does not read its answers is stuck, or plays a game; it says all again if it lives. */
-    if (result == PACKET_NOTHING)
-        log_error("keeper-unheard", "a worker does not read what the keeper answers");
-    return result == PACKET_DONE;
+    return exchange_send(worker->channel, type, body, length, SLICE_EMPTY, NULL, 0);
 }
+
+static void answer_free(struct answer *answer)
+{
+    list_remove(&answer->entry);
+    mem_free(answer);
+}
+
+static void forget_answers(struct keeper_worker *worker)
+{
+    while (!list_is_empty(&worker->answers))
+        answer_free(LIST_OWNER(worker->answers.next, struct answer, entry));
+}
+
+/* What cannot go through any more ends the worker by way of its channel. */
+static void on_writable(void *owner)
+{
+    struct keeper_worker *worker = owner;
+    enum packet_result result = PACKET_DONE;
+
+    while (result == PACKET_DONE && !list_is_empty(&worker->answers)) {
+        struct answer *answer = LIST_OWNER(worker->answers.next, struct answer, entry);
+
+        result = send_answer(worker, answer->type, &answer->body, answer->length);
+        if (result == PACKET_DONE)
+            answer_free(answer);
+    }
+    if (result == PACKET_NOTHING)
+        return;
+    if (result != PACKET_DONE)
+        shutdown(worker->channel, SHUT_RDWR);
+    forget_answers(worker);
+    loop_watch_free(&worker->writable);
+    loop_watch_resume(worker->watch);
+}
+
+void keeper_answer(struct keeper_worker *worker, enum exchange_type type, const void *body,
+                   size_t length)
+{
+    struct answer *answer;
+
+    if (list_is_empty(&worker->answers)) {
+        enum packet_result result = send_answer(worker, type, body, length);
+
+        if (result != PACKET_NOTHING) {
+            if (result == PACKET_BROKEN)
+                shutdown(worker->channel, SHUT_RDWR);
+            return;
+        }
+        loop_watch_pause(worker->watch);
+        worker->writable =
+            loop_watch_new(worker->keeper->loop, worker->channel, true, on_writable, worker);
+    }
+    answer = mem_new(sizeof *answer);
+    answer->type = type;
+    answer->length = length;
+    assert(length <= sizeof answer->body);
+    memcpy(&answer->body, body, length);
+    list_add_last(&worker->answers, &answer->entry);
+}
+
+/* ---- Workers come and go. */
 
 static void worker_free(struct keeper_worker *worker)
 {
@@ -47,7 +113,9 @@ static void worker_free(struct keeper_worker *worker)
     list_remove(&worker->entry);
     if (keeper->last_worker == worker)
         keeper->last_worker = NULL;
+    forget_answers(worker);
     loop_watch_free(&worker->watch);
+    loop_watch_free(&worker->writable);
     close(worker->channel);
     mem_free(worker);
 }
@@ -71,11 +139,13 @@ void keeper_add_worker(struct keeper *keeper, int take_channel)
     int life_fd = keeper_make_life(keeper, &worker->owner);
 
     worker->keeper = keeper;
+    list_init(&worker->answers);
     worker->channel = take_channel;
     fcntl(take_channel, F_SETFL, O_NONBLOCK);
     worker->watch = loop_watch_new(keeper->loop, take_channel, false, on_channel, worker);
     list_add_last(&keeper->workers, &worker->entry);
-    if (life_fd < 0 || !keeper_say(worker, EXCHANGE_WELCOME, NULL, 0, &life_fd, 1))
+    if (life_fd < 0 || exchange_send(take_channel, EXCHANGE_WELCOME, NULL, 0, SLICE_EMPTY,
+                                     &life_fd, 1) != PACKET_DONE)
         log_error("quarantine-failed", "a worker cannot be served: %s", strerror(errno));
     if (life_fd >= 0)
         close(life_fd);
@@ -125,7 +195,7 @@ static void on_end(struct keeper_worker *worker, const struct exchange_claim *cl
         if (event == AUDIT_ERASE)
             keeper_remove_file(keeper, claim->id, owned.file_bytes);
     }
-    (void)keeper_say(worker, EXCHANGE_ENDED, claim, sizeof *claim, NULL, 0);
+    keeper_answer(worker, EXCHANGE_ENDED, claim, sizeof *claim);
 }
 
 /* ---- A worker's messages. */
@@ -161,7 +231,8 @@ static void on_channel(void *owner)
     struct keeper_worker *worker = owner;
     enum packet_result result = PACKET_DONE;
 
-    for (int i = 0; i < MAX_MESSAGES_PER_TURN && result == PACKET_DONE; i++) {
+    for (int i = 0; i < MAX_MESSAGES_PER_TURN && result == PACKET_DONE &&
+                    list_is_empty(&worker->answers); i++) {
         struct exchange message;
 
         result = exchange_receive(worker->channel, &message);

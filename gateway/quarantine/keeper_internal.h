@@ -21,6 +21,8 @@ struct keeper_worker {
     struct list_link entry;     /* in keeper->workers */
     int channel;                /* owned */
     struct loop_watch *watch;
+    struct loop_watch *writable; /* NULL unless answers wait */
+    struct list_link answers;   /* that did not go through yet; meanwhile it is not read */
     uint64_t owner;             /* its number: names the file in alive/ that it keeps open */
     bool is_leaving;            /* it wants no releases */
 };
@@ -71,9 +73,12 @@ struct keeper {
 
 /* ---- keeper.c */
 
-/* False when the worker does not read, or is gone. */
-bool keeper_say(const struct keeper_worker *worker, enum exchange_type type, const void *body,
-                size_t length, const int *fds, size_t fd_count);
+/*
+ * STORED or ENDED, now or when the worker reads. Until all has gone through nothing more is taken
+ * from it, so what waits is no more than the answers to a group and to one turn's messages.
+ */
+void keeper_answer(struct keeper_worker *worker, enum exchange_type type, const void *body,
+                   size_t length);
 
 /* ---- storing.c */
 

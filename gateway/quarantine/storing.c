@@ -186,7 +186,7 @@ static void answer_item(const struct keeper_item *item)
     struct exchange_stored stored = { .result = (uint32_t)item->result };
 
     memcpy(stored.id, item->claim.id, sizeof stored.id);
-    (void)keeper_say(item->worker, EXCHANGE_STORED, &stored, sizeof stored, NULL, 0);
+    keeper_answer(item->worker, EXCHANGE_STORED, &stored, sizeof stored);
 }
 
 void keeper_write_group(void *owner)

@@ -161,6 +161,79 @@ START_TEST(a_worker_that_says_nonsense_is_hung_up_on_and_harms_nobody)
 }
 END_TEST
 
+/* A worker whose channel takes a few messages only. */
+static int join_narrow(void)
+{
+    int least = 1;
+    int ends[2];
+
+    ck_assert_int_eq(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+    ck_assert_int_eq(setsockopt(ends[0], SOL_SOCKET, SO_SNDBUF, &least, sizeof least), 0);
+    keeper_add_worker(keeper, ends[0]);
+    return ends[1];
+}
+
+#define QUESTION_COUNT 60
+
+static void ask_without_reading(int fd)
+{
+    struct exchange_claim claim = { .claim = "00000000000000000000000000000000" };
+
+    for (unsigned int i = 1; i <= QUESTION_COUNT; i++) {
+        snprintf(claim.id, sizeof claim.id, "06h0x6s1zxfdk76x-%u", i);
+        ck_assert_int_eq(exchange_send(fd, EXCHANGE_COMMIT, &claim, sizeof claim, SLICE_EMPTY,
+                                       NULL, 0),
+                         PACKET_DONE);
+    }
+    net_run_for(loop, 50);
+}
+
+START_TEST(a_worker_that_reads_late_gets_every_answer_in_order)
+{
+    int late = join_narrow();
+    unsigned int count = 0;
+
+    ask_without_reading(late);
+    while (count < QUESTION_COUNT) {
+        struct exchange message;
+        char want[COPY_ID_MAX_BYTES + 1];
+
+        net_run_until(loop, "an answer", has_answer, &late);
+        ck_assert_int_eq(exchange_receive(late, &message), PACKET_DONE);
+        if (exchange_type(&message) == EXCHANGE_ENDED) {
+            snprintf(want, sizeof want, "06h0x6s1zxfdk76x-%u", ++count);
+            ck_assert_str_eq(message.body.claim.id, want);
+        }
+        packet_clear(&message.packet);
+    }
+    close(late);
+}
+END_TEST
+
+START_TEST(a_worker_that_never_reads_harms_nobody_and_may_die)
+{
+    int mute = join_narrow();
+    struct mail mails[2];
+
+    ask_without_reading(mute);
+    hold(&mails[0], 1, false, 100);
+    expect_result(&mails[0], HOLD_STORED);
+    close(mute);
+    net_run_for(loop, 50);
+    hold(&mails[1], 2, false, 100);
+    expect_result(&mails[1], HOLD_STORED);
+    keeper_leave(keeper);
+    ck_assert(!keeper_is_alone(keeper));
+    for (int i = 0; i < 2; i++) {
+        hold_forget(&mails[i].hold);
+        drop(&mails[i]);
+    }
+    keeper_link_free(&worker);
+    net_run_for(loop, 50);
+    ck_assert_msg(keeper_is_alone(keeper), "a dead worker is not noticed");
+}
+END_TEST
+
 /* A copy whose file is shorter than it says, and one that is no file. */
 START_TEST(a_store_that_does_not_add_up_is_refused)
 {
@@ -186,6 +259,8 @@ int main(void)
     tcase_add_test(releases, a_lost_release_is_uncertain);
     tcase_add_test(evil, a_worker_cannot_end_what_another_has_stored);
     tcase_add_test(evil, a_worker_that_says_nonsense_is_hung_up_on_and_harms_nobody);
+    tcase_add_test(evil, a_worker_that_reads_late_gets_every_answer_in_order);
+    tcase_add_test(evil, a_worker_that_never_reads_harms_nobody_and_may_die);
     tcase_add_test(evil, a_store_that_does_not_add_up_is_refused);
     return run_cases("quarantine-keeper-workers", all, COUNT(all));
 }
