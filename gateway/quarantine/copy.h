@@ -19,8 +19,11 @@
 
 /* A transaction's id, "06h0x6s1zxfdk76x-1", and no other bytes than such have: it names a file. */
 #define COPY_ID_MAX_BYTES 27
-/* By which a worker proves that a pending copy is its own, in hexadecimal digits. */
-#define COPY_CLAIM_BYTES 32
+/*
+ * The SHA-256 of the secret by which a worker proves that a copy is its own, in hexadecimal digits.
+ * Copies are read by more than their workers, so the secret itself is not written anywhere.
+ */
+#define COPY_CLAIM_BYTES 64
 /* Of a string of a copy; what is longer is cut when it is printed. */
 #define COPY_VALUE_MAX_BYTES 1000
 /* Of a reason, an ORCPT and the like, of which each recipient has one; likewise. */

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/crypto.h"
 #include "base/memory.h"
 
 #define BLOCK_BYTES (64u * 1024)
@@ -69,10 +70,32 @@ bool exchange_claim_is_valid(const struct exchange_claim *claim)
     if (memchr(claim->id, '\0', sizeof claim->id) == NULL ||
         !copy_id_is_valid(slice_from(claim->id)))
         return false;
-    for (size_t i = 0; i < COPY_CLAIM_BYTES; i++)
-        if (ascii_hex_value(claim->claim[i]) < 0)
+    for (size_t i = 0; i < EXCHANGE_SECRET_BYTES; i++)
+        if (ascii_hex_value(claim->secret[i]) < 0)
             return false;
-    return claim->claim[COPY_CLAIM_BYTES] == '\0';
+    return claim->secret[EXCHANGE_SECRET_BYTES] == '\0';
+}
+
+void exchange_digest_secret(const char *secret, char digest[COPY_CLAIM_BYTES + 1])
+{
+    uint8_t bytes[CRYPTO_SHA256_BYTES];
+    struct text hex;
+
+    crypto_sha256(slice_from(secret), bytes);
+    text_init(&hex, COPY_CLAIM_BYTES);
+    text_add_hex(&hex, bytes, sizeof bytes);
+    memcpy(digest, text_string(&hex), COPY_CLAIM_BYTES + 1);
+    text_clear(&hex);
+}
+
+bool exchange_claim_fits(const struct exchange_claim *claim, const char *copy_claim)
+{
+    char digest[COPY_CLAIM_BYTES + 1];
+
+    if (strlen(copy_claim) != COPY_CLAIM_BYTES)
+        return false;
+    exchange_digest_secret(claim->secret, digest);
+    return crypto_equals(digest, copy_claim, COPY_CLAIM_BYTES);
 }
 
 /* ---- Sheets: a head, the copy, the bytes, the pieces. */

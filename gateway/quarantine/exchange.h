@@ -30,6 +30,8 @@
 #include "quarantine/store.h"
 
 #define EXCHANGE_MAX_BYTES 1024
+/* A worker's secret, in hexadecimal digits. */
+#define EXCHANGE_SECRET_BYTES 32
 
 enum exchange_type {
     EXCHANGE_STORE,    /* struct exchange_claim; a sheet, and the file with the content */
@@ -45,10 +47,10 @@ enum exchange_type {
     EXCHANGE_TYPE_COUNT
 };
 
-/* Which copy, and by what right. NUL-terminated. */
+/* Which copy, and by what right: the secret whose digest is the copy's claim. NUL-terminated. */
 struct exchange_claim {
     char id[COPY_ID_MAX_BYTES + 1];
-    char claim[COPY_CLAIM_BYTES + 1];
+    char secret[EXCHANGE_SECRET_BYTES + 1];
 };
 
 struct exchange_stored {
@@ -101,6 +103,10 @@ static inline enum exchange_type exchange_type(const struct exchange *message)
 struct slice exchange_words(const struct exchange *message);
 /* Both strings are ended and of the form that copies have. */
 bool exchange_claim_is_valid(const struct exchange_claim *claim);
+/* The claim of copies that are stored with this secret. */
+void exchange_digest_secret(const char *secret, char digest[COPY_CLAIM_BYTES + 1]);
+/* Is it the secret of a copy with this claim? "" is nobody's. */
+bool exchange_claim_fits(const struct exchange_claim *claim, const char *copy_claim);
 
 /*
  * A sheet: a file in memory that goes along with a STORE. It holds the copy as text, bytes that are

@@ -167,7 +167,7 @@ static bool look_at_owned(void *owner, const struct index_mail *mail)
 
     owned->is_found = true;
     owned->file_bytes = mail->file_bytes;
-    owned->is_theirs = strcmp(mail->claim, owned->claim->claim) == 0;
+    owned->is_theirs = exchange_claim_fits(owned->claim, mail->claim);
     for (size_t i = 0; i < mail->recipient_count; i++) {
         enum copy_state state = mail->recipients[i].state;
 

@@ -61,7 +61,8 @@ struct keeper_link {
     int channel;                 /* -1 while there is no keeper */
     struct loop_watch *watch;
     struct loop_watch *writable; /* NULL unless the channel was full */
-    char claim[COPY_CLAIM_BYTES + 1]; /* of this worker */
+    char secret[EXCHANGE_SECRET_BYTES + 1]; /* of this worker */
+    char claim[COPY_CLAIM_BYTES + 1]; /* of its copies */
     int *lives;                  /* owned: files that say that we live, one of each keeper */
     size_t life_count;
     bool is_leaving;
@@ -78,17 +79,16 @@ static void report_done(void *owner);
 
 /* ---- Life. */
 
-static void make_claim(char claim[COPY_CLAIM_BYTES + 1])
+static void make_secret(char secret[EXCHANGE_SECRET_BYTES + 1])
 {
-    static const char digits[] = "0123456789abcdef";
-    uint8_t bytes[COPY_CLAIM_BYTES / 2];
+    uint8_t bytes[EXCHANGE_SECRET_BYTES / 2];
+    struct text hex;
 
     crypto_random(bytes, sizeof bytes);
-    for (size_t i = 0; i < sizeof bytes; i++) {
-        claim[2 * i] = digits[bytes[i] >> 4];
-        claim[2 * i + 1] = digits[bytes[i] & 15];
-    }
-    claim[COPY_CLAIM_BYTES] = '\0';
+    text_init(&hex, EXCHANGE_SECRET_BYTES);
+    text_add_hex(&hex, bytes, sizeof bytes);
+    memcpy(secret, text_string(&hex), EXCHANGE_SECRET_BYTES + 1);
+    text_clear(&hex);
 }
 
 struct keeper_link *keeper_link_new(struct loop *loop, size_t max_waiting)
@@ -98,7 +98,8 @@ struct keeper_link *keeper_link_new(struct loop *loop, size_t max_waiting)
     link->loop = loop;
     link->max_waiting = max_waiting;
     link->channel = -1;
-    make_claim(link->claim);
+    make_secret(link->secret);
+    exchange_digest_secret(link->secret, link->claim);
     list_init(&link->holds);
     list_init(&link->reports);
     return link;
@@ -454,7 +455,7 @@ struct hold *hold_start(struct keeper_link *link, struct copy *copy, struct slic
     memcpy(copy->claim, link->claim, sizeof copy->claim);
     *hold = (struct hold){ .link = link, .sheet_fd = -1, .done = done, .owner = owner };
     memcpy(hold->claim.id, copy->id, sizeof hold->claim.id);
-    memcpy(hold->claim.claim, link->claim, sizeof hold->claim.claim);
+    memcpy(hold->claim.secret, link->secret, sizeof hold->claim.secret);
     loop_task_init(&hold->task, report_done, hold);
     list_add_last(&link->holds, &hold->entry);
     if (link->storing_count >= link->max_waiting) {

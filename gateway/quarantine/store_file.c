@@ -49,14 +49,9 @@ enum store_result store_result_of(int error)
 
 static void print_part(struct text *out, const struct part *part)
 {
-    static const char hex[] = "0123456789abcdef";
-
     text_add_padded(out, part->length, NUMBER_DIGITS);
     text_add_byte(out, ' ');
-    for (size_t i = 0; i < sizeof part->digest; i++) {
-        text_add_byte(out, hex[part->digest[i] >> 4]);
-        text_add_byte(out, hex[part->digest[i] & 15]);
-    }
+    text_add_hex(out, part->digest, sizeof part->digest);
 }
 
 static void print_footer(struct text *out, const struct footer *footer)

@@ -60,7 +60,7 @@ static enum store_result recognise(struct keeper *keeper, const struct keeper_it
 
     if (result != STORE_DONE)
         return result;
-    if (strcmp(file.copy.claim, item->claim.claim) != 0) {
+    if (!exchange_claim_fits(&item->claim, file.copy.claim)) {
         text_add_format(problem, "there is another mail of the id %s", item->claim.id);
         result = STORE_FAILED;
     }
@@ -102,7 +102,7 @@ static enum store_result write_item(struct keeper *keeper, struct keeper_item *i
         text_add_string(problem, "a worker hands over a copy that cannot be read");
     } else if (copy_parse(&item->copy, sheet.copy, problem)) {
         if (strcmp(item->copy.id, item->claim.id) != 0 ||
-            strcmp(item->copy.claim, item->claim.claim) != 0) {
+            !exchange_claim_fits(&item->claim, item->copy.claim)) {
             text_add_string(problem, "a worker hands over another copy than it says");
         } else {
             result = recognise(keeper, item, problem);

@@ -12,7 +12,7 @@
 #include "unit.h"
 
 #define ID "06h0x6s1zxfdk76x-1"
-#define CLAIM "0123456789abcdef0123456789abcdef"
+#define SECRET "0123456789abcdef0123456789abcdef"
 
 /* ---- Messages. */
 
@@ -31,7 +31,7 @@ static void close_channel(void)
 
 START_TEST(a_message_arrives_with_its_descriptors)
 {
-    struct exchange_claim claim = { ID, CLAIM };
+    struct exchange_claim claim = { ID, SECRET };
     struct exchange message;
     int fds[2] = { exchange_make_text(SLICE("sheet")), exchange_make_text(SLICE("content")) };
     struct text words;
@@ -115,9 +115,9 @@ END_TEST
 START_TEST(a_claim_has_a_good_id_and_good_digits)
 {
     static const struct exchange_claim bad[] = {
-        { "", CLAIM },
-        { "../06h0x6s1zxfdk76x-1", CLAIM },
-        { "06h0x6s1zxfdk76x", CLAIM },
+        { "", SECRET },
+        { "../06h0x6s1zxfdk76x-1", SECRET },
+        { "06h0x6s1zxfdk76x", SECRET },
         { ID, "" },
         { ID, "0123456789abcdef0123456789abcde" },
         { ID, "0123456789abcdef0123456789abcdeg" },
@@ -314,6 +314,21 @@ START_TEST(a_request_has_so_many_ids_and_no_more)
 }
 END_TEST
 
+START_TEST(a_copy_holds_the_digest_of_a_secret_and_not_the_secret)
+{
+    struct exchange_claim claim = { ID, SECRET };
+    struct exchange_claim other = { ID, "1123456789abcdef0123456789abcdef" };
+    char digest[COPY_CLAIM_BYTES + 1];
+
+    exchange_digest_secret(SECRET, digest);
+    ck_assert_str_eq(digest, "3eb1bd439947eb762998e566ccc2e099c791118b2f40579cc4f7da2b5061b7f9");
+    ck_assert(exchange_claim_fits(&claim, digest));
+    ck_assert(!exchange_claim_fits(&other, digest));
+    ck_assert(!exchange_claim_fits(&claim, SECRET));
+    ck_assert(!exchange_claim_fits(&claim, ""));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("quarantine-exchange");
@@ -326,6 +341,7 @@ int main(void)
     tcase_add_test(messages, words_behind_a_message_are_cut_where_it_ends);
     tcase_add_test(messages, a_message_of_another_shape_is_refused);
     tcase_add_test(messages, a_claim_has_a_good_id_and_good_digits);
+    tcase_add_test(messages, a_copy_holds_the_digest_of_a_secret_and_not_the_secret);
     suite_add_tcase(suite, messages);
     tcase_add_test(sheets, a_sheet_comes_back_as_it_was);
     tcase_add_test(sheets, a_damaged_sheet_is_none);

@@ -97,17 +97,46 @@ END_TEST
 
 /* ---- Workers that were taken over. */
 
-static void say(int fd, enum exchange_type type, const char *id, const char *claim)
+static void say(int fd, enum exchange_type type, const char *id, const char *secret)
 {
     struct exchange_claim body;
 
     memset(&body, 0, sizeof body);
     snprintf(body.id, sizeof body.id, "%s", id);
-    snprintf(body.claim, sizeof body.claim, "%s", claim);
+    snprintf(body.secret, sizeof body.secret, "%s", secret);
     ck_assert_int_eq(exchange_send(fd, type, &body, sizeof body, SLICE_EMPTY, NULL, 0),
                      PACKET_DONE);
     net_run_for(loop, 50);
 }
+
+/* The folder is read by more than workers: backups, owners, a console. */
+START_TEST(what_stands_in_a_copy_proves_nothing)
+{
+    char half[EXCHANGE_SECRET_BYTES + 1];
+    char bytes[2000] = "";
+    struct mail mail;
+    int evil = join();
+    const char *claim;
+    FILE *file;
+
+    hold(&mail, 1, true, 100);
+    expect_result(&mail, HOLD_STORED);
+    file = fopen("mail/06h0x6s1zxfdk76x-1", "r");
+    ck_assert_ptr_nonnull(file);
+    ck_assert_uint_gt(fread(bytes, 1, sizeof bytes - 1, file), 0);
+    fclose(file);
+    claim = strstr(bytes, "\nclaim ");
+    ck_assert_ptr_nonnull(claim);
+    snprintf(half, sizeof half, "%s", claim + strlen("\nclaim "));
+    say(evil, EXCHANGE_ERASE, "06h0x6s1zxfdk76x-1", half);
+    expect_listed(IDS(PENDING), ID("1"));
+    hold_erase(&mail.hold);
+    settle();
+    expect_listed(IDS(ANY), "");
+    close(evil);
+    drop(&mail);
+}
+END_TEST
 
 START_TEST(a_worker_cannot_end_what_another_has_stored)
 {
@@ -177,7 +206,7 @@ static int join_narrow(void)
 
 static void ask_without_reading(int fd)
 {
-    struct exchange_claim claim = { .claim = "00000000000000000000000000000000" };
+    struct exchange_claim claim = { .secret = "00000000000000000000000000000000" };
 
     for (unsigned int i = 1; i <= QUESTION_COUNT; i++) {
         snprintf(claim.id, sizeof claim.id, "06h0x6s1zxfdk76x-%u", i);
@@ -257,6 +286,7 @@ int main(void)
     tcase_add_test(releases, a_delivered_release_is_released);
     tcase_add_test(releases, a_refused_release_is_held);
     tcase_add_test(releases, a_lost_release_is_uncertain);
+    tcase_add_test(evil, what_stands_in_a_copy_proves_nothing);
     tcase_add_test(evil, a_worker_cannot_end_what_another_has_stored);
     tcase_add_test(evil, a_worker_that_says_nonsense_is_hung_up_on_and_harms_nobody);
     tcase_add_test(evil, a_worker_that_reads_late_gets_every_answer_in_order);
