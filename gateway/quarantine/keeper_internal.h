@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The keeper from the inside: keeper.c has the workers, storing.c their copies,
- * attempts.c the releases, desk.c what owners want, and upkeep.c what needs doing
- * without anybody asking.
+ * attempts.c the releases, desk.c what owners want, upkeep.c what needs doing
+ * without anybody asking, and lives.c who lives.
  */
 #ifndef POSTERN_QUARANTINE_KEEPER_INTERNAL_H
 #define POSTERN_QUARANTINE_KEEPER_INTERNAL_H
@@ -96,8 +96,6 @@ void keeper_note(struct keeper *keeper, const struct audit_entry *entries, size_
                  bool is_synced);
 /* One entry about all recipients of a mail, not synced. */
 void keeper_note_all(struct keeper *keeper, enum audit_event event, const char *id);
-/* A new number for a worker, and its file with a lock on it; -1 when there is none to be had. */
-int keeper_make_life(struct keeper *keeper, uint64_t *owner);
 /* At the start: what the keeper before left half-way. */
 void keeper_mend(struct keeper *keeper);
 /* From time to time. */
@@ -122,6 +120,15 @@ struct keeper_drop {
 bool keeper_drop(struct keeper *keeper, const struct keeper_drop *drop);
 /* Deletes what is older than max-age; returns how many mails, of a thousand at most. */
 size_t keeper_expire(struct keeper *keeper);
+
+/* ---- lives.c */
+
+/* A new number for a worker, and its file with a lock on it; -1 when there is none to be had. */
+int keeper_make_life(struct keeper *keeper, uint64_t *owner);
+/* Removes the file of a dead one. */
+bool keeper_is_alive(const struct keeper *keeper, uint64_t owner);
+/* Removes the files of all that are dead. */
+void keeper_sweep_lives(const struct keeper *keeper);
 
 /* ---- attempts.c */
 

@@ -16,6 +16,7 @@ libquarantine_a_SOURCES = \
 	gateway/quarantine/keeper.c gateway/quarantine/keeper.h gateway/quarantine/keeper_internal.h \
 	gateway/quarantine/storing.c \
 	gateway/quarantine/upkeep.c \
+	gateway/quarantine/lives.c \
 	gateway/quarantine/attempts.c \
 	gateway/quarantine/desk.c \
 	gateway/quarantine/request.c gateway/quarantine/request.h

@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The keeper's upkeep: the audit and room for it, who lives, what the dead left
- * behind, and mail that is dropped by an owner or by age.
- *
- * A pending copy belongs to the worker that stored it. That worker keeps a file
- * in alive/ open, with a lock on it that no process can leave behind; a keeper,
- * also the next one, sees by the lock who lives.
+ * The keeper's upkeep: the audit and room for it, what the dead left behind, and
+ * mail that is dropped by an owner or by age.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -85,50 +80,6 @@ void keeper_note_all(struct keeper *keeper, enum audit_event event, const char *
     keeper_note(keeper, &entry, 1, false);
 }
 
-/* ---- Who lives. */
-
-static void print_alive(char name[40], uint64_t owner)
-{
-    snprintf(name, 40, "alive/%llu", (unsigned long long)owner);
-}
-
-int keeper_make_life(struct keeper *keeper, uint64_t *owner)
-{
-    char name[40];
-    int fd;
-
-    *owner = clock_wall_us();
-    if (*owner <= keeper->last_owner)
-        *owner = keeper->last_owner + 1;
-    keeper->last_owner = *owner;
-    print_alive(name, *owner);
-    fd = openat(store_folder_fd(keeper->store), name,
-                O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0) {
-        close(fd);
-        fd = -1;
-    }
-    return fd;
-}
-
-/* The file of a dead one is of no use any more. */
-static bool is_alive(const struct keeper *keeper, uint64_t owner)
-{
-    char name[40];
-    bool is_locked;
-    int fd;
-
-    print_alive(name, owner);
-    fd = openat(store_folder_fd(keeper->store), name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return errno != ENOENT && errno != ELOOP;
-    is_locked = flock(fd, LOCK_EX | LOCK_NB) != 0;
-    close(fd);
-    if (!is_locked)
-        unlinkat(store_folder_fd(keeper->store), name, 0);
-    return is_locked;
-}
-
 /* ---- Looking over what is there. */
 
 /* Ids that were found, to be worked on once the index may be changed again. */
@@ -149,7 +100,7 @@ static bool find_orphan(void *owner, const struct index_mail *mail)
 {
     struct finds *finds = owner;
 
-    if (!is_alive(finds->keeper, mail->owner))
+    if (!keeper_is_alive(finds->keeper, mail->owner))
         add_find(finds, mail->id);
     return true;
 }
@@ -391,6 +342,7 @@ void keeper_on_sweep(void *owner)
     struct keeper *keeper = owner;
 
     keeper_sweep(keeper);
+    keeper_sweep_lives(keeper);
     keeper_expire(keeper);
     if (!keeper->has_reserve)
         take_reserve(keeper);

@@ -215,6 +215,40 @@ START_TEST(a_pending_copy_of_a_dead_worker_is_uncertain)
 }
 END_TEST
 
+static size_t count_lives(void)
+{
+    DIR *directory = opendir("alive");
+    struct dirent *entry;
+    size_t count = 0;
+
+    ck_assert_ptr_nonnull(directory);
+    while ((entry = readdir(directory)) != NULL)
+        count += entry->d_name[0] != '.';
+    closedir(directory);
+    return count;
+}
+
+START_TEST(nothing_is_left_in_the_folder_of_a_dead_worker)
+{
+    struct mail mail;
+    int second = join();
+
+    hold(&mail, 1, true, 100);
+    expect_result(&mail, HOLD_STORED);
+    ck_assert_uint_eq(count_lives(), 2);
+    close(second);
+    net_run_for(loop, 150);
+    ck_assert_uint_eq(count_lives(), 1);
+    expect_listed(IDS(PENDING), ID("1"));
+    hold_commit(&mail.hold);
+    settle();
+    drop(&mail);
+    keeper_link_free(&worker);
+    net_run_for(loop, 150);
+    ck_assert_uint_eq(count_lives(), 0);
+}
+END_TEST
+
 /* Also for the next keeper, as long as the worker lives. */
 START_TEST(a_pending_copy_of_a_living_worker_stays_pending)
 {
@@ -251,6 +285,7 @@ int main(void)
     tcase_add_test(deaths, a_copy_that_is_there_already_needs_no_room);
     tcase_add_test(deaths, a_copy_that_was_refused_is_erased_all_the_same);
     tcase_add_test(deaths, a_pending_copy_of_a_dead_worker_is_uncertain);
+    tcase_add_test(deaths, nothing_is_left_in_the_folder_of_a_dead_worker);
     tcase_add_test(deaths, a_pending_copy_of_a_living_worker_stays_pending);
     return run_cases("quarantine-keeper", all, COUNT(all));
 }
