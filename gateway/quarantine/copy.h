@@ -29,6 +29,11 @@
 /* Of a reason, an ORCPT and the like, of which each recipient has one; likewise. */
 #define COPY_WORD_MAX_BYTES 500
 #define COPY_MAX_RECIPIENTS 100000
+/*
+ * Of the whole text. So many recipients fit with addresses of 256 bytes and 200 bytes of other
+ * lines each; a text in which all is as long as it may be is nobody's mail.
+ */
+#define COPY_MAX_BYTES (48u << 20)
 
 struct copy {
     char id[COPY_ID_MAX_BYTES + 1];
@@ -72,7 +77,7 @@ void copy_print(struct text *out, const struct copy *copy);
  */
 bool copy_parse(struct copy *copy, struct slice text, struct text *problem)
     __attribute__((warn_unused_result));
-/* The longest text with so many recipients. */
+/* The longest text with so many recipients: COPY_MAX_BYTES at most. */
 size_t copy_max_bytes(size_t recipient_count);
 
 /* Is it the id of a transaction, safe as the name of a file? */

@@ -132,9 +132,12 @@ int exchange_make_sheet(struct slice copy, const struct store_piece *pieces, siz
     struct sheet_head head = { copy.length, count_memory(pieces, piece_count), piece_count };
     uint64_t offset = 0;
     struct text sheet;
-    int fd;
+    int fd = -1;
 
-    text_init(&sheet, TEXT_MAX_LENGTH);
+    errno = EFBIG;
+    if (copy.length > EXCHANGE_MAX_COPY_BYTES || piece_count > EXCHANGE_MAX_PIECES)
+        return -1;
+    text_init(&sheet, EXCHANGE_MAX_SHEET_BYTES);
     add_struct(&sheet, &head, sizeof head);
     text_add(&sheet, copy);
     for (size_t i = 0; i < piece_count; i++)
@@ -148,7 +151,8 @@ int exchange_make_sheet(struct slice copy, const struct store_piece *pieces, siz
         add_struct(&sheet, &piece, sizeof piece);
         offset += is_memory ? pieces[i].length : 0;
     }
-    fd = exchange_make_text(text_slice(&sheet));
+    if (!sheet.is_cut)
+        fd = exchange_make_text(text_slice(&sheet));
     text_clear(&sheet);
     return fd;
 }
@@ -172,21 +176,21 @@ static bool read_pieces(struct exchange_sheet *sheet, struct slice memory, struc
     return true;
 }
 
-bool exchange_read_sheet(int fd, struct exchange_sheet *sheet)
+bool exchange_read_sheet(int fd, size_t max_bytes, struct exchange_sheet *sheet)
 {
-    size_t max_bytes = copy_max_bytes(COPY_MAX_RECIPIENTS);
     struct sheet_head head;
     struct slice rest;
 
     *sheet = (struct exchange_sheet){ .piece_count = 0 };
-    if (!exchange_read_text(fd, 2 * max_bytes, &sheet->bytes))
+    if (!exchange_read_text(fd, max_bytes, &sheet->bytes))
         return false;
     rest = text_slice(&sheet->bytes);
     if (rest.length < sizeof head)
         return false;
     memcpy(&head, rest.data, sizeof head);
     rest = slice_from_offset(rest, sizeof head);
-    if (head.copy_bytes > rest.length || head.memory_bytes > rest.length - head.copy_bytes ||
+    if (head.copy_bytes > EXCHANGE_MAX_COPY_BYTES || head.copy_bytes > rest.length ||
+        head.memory_bytes > rest.length - head.copy_bytes ||
         head.piece_count > EXCHANGE_MAX_PIECES ||
         head.piece_count * sizeof(struct sheet_piece) !=
             rest.length - head.copy_bytes - head.memory_bytes)
@@ -228,21 +232,25 @@ int exchange_make_text(struct slice text)
     return fd;
 }
 
-/* From a pipe or a device somebody else could make us wait for ever. */
-static bool is_regular(int fd)
+bool exchange_measure_file(int fd, uint64_t *bytes)
 {
     struct stat status;
 
-    return fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+    *bytes = 0;
+    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
+        return false;
+    *bytes = (uint64_t)status.st_size;
+    return true;
 }
 
 bool exchange_read_text(int fd, size_t max_bytes, struct text *text)
 {
+    uint64_t file_bytes;
     char *block;
     ssize_t count;
 
     text_init(text, max_bytes);
-    if (!is_regular(fd))
+    if (!exchange_measure_file(fd, &file_bytes) || file_bytes > max_bytes)
         return false;
     block = mem_resize(NULL, BLOCK_BYTES, 1);
     do {

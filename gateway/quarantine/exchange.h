@@ -119,13 +119,28 @@ struct exchange_sheet {
     size_t piece_count;
 };
 #define EXCHANGE_MAX_PIECES 200000
-/* Makes the file; -1 with errno when there is no memory for it. */
+/* Of the copy in it: the keeper adds a line, which must find room in COPY_MAX_BYTES. */
+#define EXCHANGE_MAX_COPY_BYTES (COPY_MAX_BYTES - 4096)
+/* Of all of it: there is room for what may be added to a message as well. */
+#define EXCHANGE_MAX_SHEET_BYTES (64u << 20)
+/*
+ * Makes the file. -1 with errno when there is no memory for it, or, with EFBIG, when it would be
+ * larger than these.
+ */
 int exchange_make_sheet(struct slice copy, const struct store_piece *pieces, size_t piece_count);
-/* Reads one; what does not add up is false. `sheet` is cleared by the caller in every case. */
-bool exchange_read_sheet(int fd, struct exchange_sheet *sheet)
+/*
+ * Reads one of at most `max_bytes`; what does not add up is false. `sheet` is cleared by the caller
+ * in every case.
+ */
+bool exchange_read_sheet(int fd, size_t max_bytes, struct exchange_sheet *sheet)
     __attribute__((warn_unused_result));
 void exchange_sheet_clear(struct exchange_sheet *sheet);
 
+/*
+ * How large a file is; false for what is no regular one: from a pipe or a device somebody else
+ * could make us wait for ever.
+ */
+bool exchange_measure_file(int fd, uint64_t *bytes) __attribute__((warn_unused_result));
 /* A file in memory with this text, for RELEASE; -1 with errno. And back, with a ceiling. */
 int exchange_make_text(struct slice text);
 bool exchange_read_text(int fd, size_t max_bytes, struct text *text)

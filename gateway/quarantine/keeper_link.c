@@ -8,6 +8,7 @@
 #include "quarantine/keeper_link.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -317,7 +318,7 @@ static void on_release(struct keeper_link *link, struct exchange *message)
     text_init(&problem, 200);
     copy_init(&copy);
     link->release_count++;
-    if (exchange_read_text(message->packet.fds[1], copy_max_bytes(COPY_MAX_RECIPIENTS), &words) &&
+    if (exchange_read_text(message->packet.fds[1], COPY_MAX_BYTES, &words) &&
         copy_parse(&copy, text_slice(&words), &problem) && link->events != NULL)
         link->events->on_release(link->owner, message->body.attempt.attempt,
                                  packet_take_fd(&message->packet, 0),
@@ -428,12 +429,14 @@ static int make_sheet(const struct copy *copy, struct slice on_top, const struct
     size_t piece_count;
     struct store_piece *pieces = list_pieces(message, on_top, &piece_count);
     struct text words;
-    int fd = -1;
+    int fd;
 
     text_init(&words, copy_max_bytes(copy->envelope.recipient_count));
     copy_print(&words, copy);
-    if (piece_count <= EXCHANGE_MAX_PIECES)
-        fd = exchange_make_sheet(text_slice(&words), pieces, piece_count);
+    fd = exchange_make_sheet(text_slice(&words), pieces, piece_count);
+    if (fd < 0)
+        log_error("quarantine-failed", "%s is not handed to the keeper: %s", copy->id,
+                  errno == EFBIG ? "what is known of it takes too much room" : strerror(errno));
     text_clear(&words);
     mem_free(pieces);
     return fd;

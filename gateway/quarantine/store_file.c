@@ -288,7 +288,7 @@ static enum store_result read_footer(const struct store_file *file, struct foote
     /* Each is INT64_MAX at most, so the sum stays in range. */
     if (footer->content.length + footer->copy.length + FOOTER_BYTES != file->file_bytes)
         return broken(problem, "is not as long as its footer says");
-    if (footer->copy.length > copy_max_bytes(COPY_MAX_RECIPIENTS))
+    if (footer->copy.length > COPY_MAX_BYTES)
         return broken(problem, "has a text that is too long");
     return STORE_DONE;
 }

@@ -33,7 +33,12 @@ void keeper_on_store(struct keeper_worker *worker, struct exchange *message)
         .result = STORE_BROKEN,
     };
     copy_init(&item->copy);
-    if (keeper->item_count == KEEPER_GROUP_COUNT)
+    if (!exchange_measure_file(item->sheet_fd, &item->sheet_bytes) ||
+        item->sheet_bytes > EXCHANGE_MAX_SHEET_BYTES)
+        item->sheet_bytes = 0; /* of which nothing can be read */
+    keeper->sheet_bytes += item->sheet_bytes;
+    if (keeper->item_count == KEEPER_GROUP_COUNT ||
+        keeper->sheet_bytes >= KEEPER_GROUP_SHEET_BYTES)
         keeper_write_group(keeper);
     else
         loop_defer(keeper->loop, &keeper->group_task);
@@ -98,7 +103,7 @@ static enum store_result write_item(struct keeper *keeper, struct keeper_item *i
     struct exchange_sheet sheet;
     enum store_result result = STORE_BROKEN;
 
-    if (!exchange_read_sheet(item->sheet_fd, &sheet)) {
+    if (!exchange_read_sheet(item->sheet_fd, (size_t)item->sheet_bytes, &sheet)) {
         text_add_string(problem, "a worker hands over a copy that cannot be read");
     } else if (copy_parse(&item->copy, sheet.copy, problem)) {
         if (strcmp(item->copy.id, item->claim.id) != 0 ||
@@ -209,6 +214,7 @@ void keeper_write_group(void *owner)
         item_clear(&keeper->items[i]);
     }
     keeper->item_count = 0;
+    keeper->sheet_bytes = 0;
     text_clear(&problem);
 }
 
@@ -217,4 +223,5 @@ void keeper_forget_group(struct keeper *keeper)
     for (size_t i = 0; i < keeper->item_count; i++)
         item_clear(&keeper->items[i]);
     keeper->item_count = 0;
+    keeper->sheet_bytes = 0;
 }

@@ -146,7 +146,7 @@ START_TEST(a_sheet_comes_back_as_it_was)
     struct exchange_sheet sheet;
 
     ck_assert_int_ge(fd, 0);
-    ck_assert(exchange_read_sheet(fd, &sheet));
+    ck_assert(exchange_read_sheet(fd, EXCHANGE_MAX_SHEET_BYTES, &sheet));
     ck_assert(slice_equals(sheet.copy, SLICE("the copy")));
     ck_assert_uint_eq(sheet.piece_count, COUNT(pieces));
     for (size_t i = 0; i < COUNT(pieces); i++) {
@@ -178,7 +178,7 @@ START_TEST(a_damaged_sheet_is_none)
 
             fd = exchange_make_text(text_slice(&good));
             ck_assert_int_eq(pwrite(fd, &evil[i], 8, (off_t)at), 8);
-            if (exchange_read_sheet(fd, &sheet)) {
+            if (exchange_read_sheet(fd, EXCHANGE_MAX_SHEET_BYTES, &sheet)) {
                 ck_assert_msg(!is_head, "the head with %llu at %zu was taken",
                               (unsigned long long)evil[i], at);
                 for (size_t j = 0; j < sheet.piece_count; j++)
@@ -199,7 +199,7 @@ START_TEST(what_is_no_regular_file_is_not_read)
     int pipes[2];
 
     ck_assert_int_eq(pipe(pipes), 0);
-    ck_assert(!exchange_read_sheet(pipes[0], &sheet));
+    ck_assert(!exchange_read_sheet(pipes[0], EXCHANGE_MAX_SHEET_BYTES, &sheet));
     exchange_sheet_clear(&sheet);
     ck_assert(!exchange_read_text(pipes[0], 10, &words));
     text_clear(&words);
@@ -218,6 +218,29 @@ START_TEST(a_text_has_a_ceiling)
     ck_assert(!exchange_read_text(fd, 9, &words));
     text_clear(&words);
     close(fd);
+}
+END_TEST
+
+START_TEST(a_sheet_has_a_ceiling)
+{
+    char *copy = calloc(1, EXCHANGE_MAX_COPY_BYTES + 1);
+    struct store_piece huge = { .bytes = copy, .length = EXCHANGE_MAX_COPY_BYTES };
+    struct exchange_sheet sheet;
+    int fd;
+
+    ck_assert_uint_le(copy_max_bytes(COPY_MAX_RECIPIENTS), COPY_MAX_BYTES);
+    ck_assert_int_lt(exchange_make_sheet((struct slice){ copy, EXCHANGE_MAX_COPY_BYTES + 1 },
+                                         NULL, 0), 0);
+    ck_assert_int_lt(exchange_make_sheet((struct slice){ copy, EXCHANGE_MAX_COPY_BYTES }, &huge,
+                                         1), 0);
+    fd = exchange_make_sheet((struct slice){ copy, EXCHANGE_MAX_COPY_BYTES }, NULL, 0);
+    ck_assert_int_ge(fd, 0);
+    ck_assert(exchange_read_sheet(fd, EXCHANGE_MAX_SHEET_BYTES, &sheet));
+    exchange_sheet_clear(&sheet);
+    ck_assert(!exchange_read_sheet(fd, EXCHANGE_MAX_COPY_BYTES, &sheet));
+    exchange_sheet_clear(&sheet);
+    close(fd);
+    free(copy);
 }
 END_TEST
 
@@ -346,6 +369,7 @@ int main(void)
     tcase_add_test(sheets, a_sheet_comes_back_as_it_was);
     tcase_add_test(sheets, a_damaged_sheet_is_none);
     tcase_add_test(sheets, what_is_no_regular_file_is_not_read);
+    tcase_add_test(sheets, a_sheet_has_a_ceiling);
     tcase_add_test(sheets, a_text_has_a_ceiling);
     suite_add_tcase(suite, sheets);
     tcase_add_test(requests, a_request_comes_back_as_it_was);
