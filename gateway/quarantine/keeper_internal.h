@@ -34,14 +34,20 @@ struct keeper_item {
     int sheet_fd;               /* owned */
     uint64_t sheet_bytes;       /* when it came; what was added since is not looked at */
     int content_fd;             /* owned */
+    bool has_content;           /* it is a regular file */
+    uint64_t content_bytes;     /* of it, when it came */
     struct copy copy;           /* owned; once it was read */
     uint64_t file_bytes;
     struct store_draft *draft;  /* NULL when there is none */
     enum store_result result;
 };
-/* Copies that go to the disk together; and bytes of their sheets, all of which are in memory. */
+/*
+ * Copies that go to the disk together; bytes of their sheets, all of which are in memory; and of
+ * their content, since nobody is answered before all of it is written.
+ */
 #define KEEPER_GROUP_COUNT 64
 #define KEEPER_GROUP_SHEET_BYTES (8u << 20)
+#define KEEPER_GROUP_CONTENT_BYTES (64u << 20)
 
 /* A file is needed while a recipient is in one of these. */
 #define KEEPER_OPEN_STATES \
@@ -62,6 +68,7 @@ struct keeper {
     struct keeper_item *items;  /* owned array: the group that gathers */
     size_t item_count;
     uint64_t sheet_bytes;       /* of the group */
+    uint64_t content_bytes;     /* likewise */
     struct loop_task group_task;
     bool has_reserve;           /* room on the disk is kept for audit and index */
     bool was_full;              /* the last copy found no room, and that was logged */

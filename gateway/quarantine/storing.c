@@ -20,6 +20,13 @@ static void item_clear(struct keeper_item *item)
     copy_clear(&item->copy);
 }
 
+static bool is_group_full(const struct keeper *keeper)
+{
+    return keeper->item_count == KEEPER_GROUP_COUNT ||
+           keeper->sheet_bytes >= KEEPER_GROUP_SHEET_BYTES ||
+           keeper->content_bytes >= KEEPER_GROUP_CONTENT_BYTES;
+}
+
 void keeper_on_store(struct keeper_worker *worker, struct exchange *message)
 {
     struct keeper *keeper = worker->keeper;
@@ -36,9 +43,10 @@ void keeper_on_store(struct keeper_worker *worker, struct exchange *message)
     if (!exchange_measure_file(item->sheet_fd, &item->sheet_bytes) ||
         item->sheet_bytes > EXCHANGE_MAX_SHEET_BYTES)
         item->sheet_bytes = 0; /* of which nothing can be read */
+    item->has_content = exchange_measure_file(item->content_fd, &item->content_bytes);
     keeper->sheet_bytes += item->sheet_bytes;
-    if (keeper->item_count == KEEPER_GROUP_COUNT ||
-        keeper->sheet_bytes >= KEEPER_GROUP_SHEET_BYTES)
+    keeper->content_bytes += item->content_bytes;
+    if (is_group_full(keeper))
         keeper_write_group(keeper);
     else
         loop_defer(keeper->loop, &keeper->group_task);
@@ -54,6 +62,47 @@ static uint64_t count_content(const struct exchange_sheet *sheet)
         bytes += sheet->pieces[i].length;
     }
     return bytes;
+}
+
+/*
+ * The content is a message once through, perhaps with parts left out. Pieces that go back and forth
+ * would make a full disk of a small file.
+ */
+static bool has_good_pieces(const struct keeper_item *item, const struct exchange_sheet *sheet)
+{
+    uint64_t end = 0;
+
+    for (size_t i = 0; i < sheet->piece_count; i++) {
+        const struct store_piece *piece = &sheet->pieces[i];
+
+        if (piece->bytes != NULL || piece->length == 0)
+            continue;
+        if (piece->offset < end || piece->offset > item->content_bytes ||
+            piece->length > item->content_bytes - piece->offset)
+            return false;
+        end = piece->offset + piece->length;
+    }
+    return true;
+}
+
+static bool has_good_content(const struct keeper *keeper, const struct keeper_item *item,
+                             const struct exchange_sheet *sheet, struct text *problem)
+{
+    uint64_t max_bytes = keeper->settings.max_mail_bytes;
+
+    if (!item->has_content)
+        text_add_string(problem, "the content that was handed over is no regular file");
+    else if (item->content_bytes > max_bytes)
+        text_add_format(problem,
+                        "the content that was handed over has %llu bytes, and no message can have "
+                        "more than max-spool-disk, %llu",
+                        (unsigned long long)item->content_bytes, (unsigned long long)max_bytes);
+    else if (!has_good_pieces(item, sheet))
+        text_add_string(problem, "the content that was handed over is shorter than was said, or "
+                                 "is to be written more than once");
+    else
+        return true;
+    return false;
 }
 
 /* One that was stored before, for a worker that has not heard the answer; STORE_ABSENT: none. */
@@ -81,6 +130,8 @@ static enum store_result write_new(struct keeper *keeper, struct keeper_item *it
     uint64_t bytes = count_content(sheet);
     enum store_result result;
 
+    if (!has_good_content(keeper, item, sheet, problem))
+        return STORE_BROKEN;
     if (bytes > keeper->settings.max_bytes ||
         keeper->file_bytes > keeper->settings.max_bytes - bytes)
         return STORE_FULL;
@@ -214,7 +265,7 @@ void keeper_write_group(void *owner)
         item_clear(&keeper->items[i]);
     }
     keeper->item_count = 0;
-    keeper->sheet_bytes = 0;
+    keeper->sheet_bytes = keeper->content_bytes = 0;
     text_clear(&problem);
 }
 
@@ -223,5 +274,5 @@ void keeper_forget_group(struct keeper *keeper)
     for (size_t i = 0; i < keeper->item_count; i++)
         item_clear(&keeper->items[i]);
     keeper->item_count = 0;
-    keeper->sheet_bytes = 0;
+    keeper->sheet_bytes = keeper->content_bytes = 0;
 }

@@ -56,7 +56,8 @@ static inline int join(void)
 static inline void set_up(void)
 {
     close(unit_make_folder(folder));
-    settings = (struct keeper_settings){ .max_bytes = 1 << 20, .max_age_ms = NO_AGE_MS };
+    settings = (struct keeper_settings){ .max_bytes = 1 << 20, .max_age_ms = NO_AGE_MS,
+                                         .max_mail_bytes = 1 << 30 };
     loop = loop_new();
     open_keeper();
     worker = keeper_link_new(loop, 3);

@@ -277,6 +277,81 @@ START_TEST(a_store_that_does_not_add_up_is_refused)
 }
 END_TEST
 
+/* Hands over a copy of which only the content is bad, and is told what became of it. */
+static uint32_t store_evil(int content_fd, const struct store_piece *pieces, size_t count)
+{
+    struct exchange_claim claim = { "06h0x6s1zxfdk76x-1", "00000000000000000000000000000000" };
+    struct exchange message = { .packet = { .type = EXCHANGE_WELCOME } };
+    int evil = join();
+    struct text words;
+    struct copy copy;
+    uint32_t result;
+    int fds[2];
+
+    unit_make_copy(&copy, 1, "<a@example.net>");
+    exchange_digest_secret(claim.secret, copy.claim);
+    unit_add_recipient(&copy, "<b@example.org>", "rule.p.r", 0, NULL);
+    text_init(&words, 10000);
+    copy_print(&words, &copy);
+    fds[0] = exchange_make_sheet(text_slice(&words), pieces, count);
+    fds[1] = content_fd;
+    ck_assert_int_eq(exchange_send(evil, EXCHANGE_STORE, &claim, sizeof claim, SLICE_EMPTY, fds,
+                                   2),
+                     PACKET_DONE);
+    while (exchange_type(&message) != EXCHANGE_STORED) {
+        net_run_until(loop, "an answer", has_answer, &evil);
+        ck_assert_int_eq(exchange_receive(evil, &message), PACKET_DONE);
+        packet_clear(&message.packet);
+    }
+    result = message.body.stored.result;
+    close(fds[0]);
+    close(evil);
+    text_clear(&words);
+    copy_clear(&copy);
+    return result;
+}
+
+START_TEST(content_is_a_regular_file_once_through)
+{
+    static const struct store_piece twice[] = { { .length = 60 }, { .offset = 40, .length = 60 } };
+    static const struct store_piece behind = { .offset = 50, .length = 51 };
+    static const struct store_piece far = { .offset = UINT64_MAX, .length = 2 };
+    static const struct store_piece parts[] = { { .length = 0 }, { .offset = 10, .length = 20 },
+                                                { .offset = 50, .length = 50 } };
+    int file = make_file(100);
+    int pipes[2];
+
+    ck_assert_int_eq(pipe(pipes), 0);
+    ck_assert_uint_eq(store_evil(pipes[0], NULL, 0), STORE_BROKEN);
+    ck_assert_uint_eq(store_evil(file, twice, COUNT(twice)), STORE_BROKEN);
+    ck_assert_uint_eq(store_evil(file, &behind, 1), STORE_BROKEN);
+    ck_assert_uint_eq(store_evil(file, &far, 1), STORE_BROKEN);
+    expect_listed(IDS(ANY), "");
+    ck_assert_uint_eq(store_evil(file, parts, COUNT(parts)), STORE_DONE);
+    close(pipes[0]);
+    close(pipes[1]);
+    close(file);
+}
+END_TEST
+
+START_TEST(one_mail_has_a_ceiling)
+{
+    struct mail mails[2];
+
+    settings.max_mail_bytes = 100;
+    keeper_set_settings(keeper, &settings);
+    hold(&mails[0], 1, false, 101);
+    hold(&mails[1], 2, false, 100);
+    expect_result(&mails[0], HOLD_FAILED);
+    expect_result(&mails[1], HOLD_STORED);
+    hold_erase(&mails[0].hold);
+    hold_forget(&mails[1].hold);
+    settle();
+    for (int i = 0; i < 2; i++)
+        drop(&mails[i]);
+}
+END_TEST
+
 int main(void)
 {
     TCase *releases = tcase_create("releases");
@@ -292,5 +367,7 @@ int main(void)
     tcase_add_test(evil, a_worker_that_reads_late_gets_every_answer_in_order);
     tcase_add_test(evil, a_worker_that_never_reads_harms_nobody_and_may_die);
     tcase_add_test(evil, a_store_that_does_not_add_up_is_refused);
+    tcase_add_test(evil, content_is_a_regular_file_once_through);
+    tcase_add_test(evil, one_mail_has_a_ceiling);
     return run_cases("quarantine-keeper-workers", all, COUNT(all));
 }
