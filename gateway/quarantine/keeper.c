@@ -23,6 +23,8 @@
 #define MAX_MESSAGES_PER_TURN 64
 /* When a channel ends, the process that had it is about to be gone. */
 #define SOON_MS 50
+/* More than the largest post-dot-budget: no transaction lasts that long behind its copy. */
+#define ERASE_US (10 * 60000000ull)
 
 static void on_channel(void *owner);
 
@@ -139,6 +141,7 @@ void keeper_add_worker(struct keeper *keeper, int take_channel)
     int life_fd = keeper_make_life(keeper, &worker->owner);
 
     worker->keeper = keeper;
+    worker->joined_us = clock_monotonic_us();
     list_init(&worker->answers);
     worker->channel = take_channel;
     fcntl(take_channel, F_SETFL, O_NONBLOCK);
@@ -157,6 +160,7 @@ struct owned {
     const struct exchange_claim *claim;
     bool is_found;
     bool is_theirs;
+    bool is_pending;
     bool is_released; /* an owner has been at it: it is no copy to erase any more */
     uint64_t file_bytes;
 };
@@ -171,11 +175,28 @@ static bool look_at_owned(void *owner, const struct index_mail *mail)
     for (size_t i = 0; i < mail->recipient_count; i++) {
         enum copy_state state = mail->recipients[i].state;
 
+        owned->is_pending = owned->is_pending || state == COPY_PENDING;
         owned->is_released = owned->is_released || mail->recipients[i].attempt != 0 ||
                              (state != COPY_PENDING && state != COPY_HELD &&
                               state != COPY_UNCERTAIN);
     }
     return false;
+}
+
+/*
+ * What was stored for all of a mail's recipients is erased when the client left or our time was
+ * spent, which is soon or never. Behind that it is its owner's, and a worker that was taken over
+ * must not make mail go away that was held long ago. Who has just come may be late: there was no
+ * keeper.
+ */
+static bool is_too_late(const struct keeper_worker *worker, const char *id)
+{
+    uint64_t now_us = clock_wall_us();
+    uint64_t written_us;
+
+    return store_find_time(worker->keeper->store, id, &written_us) && now_us > written_us &&
+           now_us - written_us > ERASE_US &&
+           clock_monotonic_us() - worker->joined_us > ERASE_US;
 }
 
 /* An id that is not there was ended before, to a keeper whose answer got lost. */
@@ -190,6 +211,10 @@ static void on_end(struct keeper_worker *worker, const struct exchange_claim *cl
     index_each(keeper->index, &filter, look_at_owned, &owned);
     if (owned.is_found && !owned.is_theirs) {
         log_error("keeper-misled", "a worker wants to end %s, which is not its own", claim->id);
+    } else if (owned.is_found && event == AUDIT_ERASE && !owned.is_pending &&
+               is_too_late(worker, claim->id)) {
+        log_error("keeper-misled", "a worker wants to erase %s, which was held long ago",
+                  claim->id);
     } else if (owned.is_found && (event == AUDIT_COMMIT || !owned.is_released)) {
         keeper_note_all(keeper, event, claim->id);
         if (event == AUDIT_ERASE)

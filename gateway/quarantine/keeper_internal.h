@@ -23,6 +23,7 @@ struct keeper_worker {
     struct loop_watch *watch;
     struct loop_watch *writable; /* NULL unless answers wait */
     struct list_link answers;   /* that did not go through yet; meanwhile it is not read */
+    uint64_t joined_us;         /* monotonic */
     uint64_t owner;             /* its number: names the file in alive/ that it keeps open */
     bool is_leaving;            /* it wants no releases */
 };

@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "net_unit.h"
 #include "quarantine/exchange.h"
 #include "quarantine/keeper.h"

@@ -157,6 +157,51 @@ START_TEST(a_worker_cannot_end_what_another_has_stored)
 }
 END_TEST
 
+/* A mail that was held long ago is its owner's. */
+START_TEST(a_worker_erases_what_is_pending_or_new_and_nothing_else)
+{
+    uint64_t later_us = clock_wall_us() + 11 * 60000000ull;
+    struct mail mails[3];
+
+    hold(&mails[0], 1, false, 100);
+    hold(&mails[1], 2, true, 100);
+    hold(&mails[2], 3, false, 100);
+    for (int i = 0; i < 3; i++)
+        expect_result(&mails[i], HOLD_STORED);
+    hold_erase(&mails[2].hold);
+    net_run_for(loop, 50);
+    expect_listed(IDS(ANY), ID("1") ID("2"));
+    clock_set_source(&later_us);
+    hold_erase(&mails[0].hold);
+    hold_erase(&mails[1].hold);
+    settle();
+    clock_set_source(NULL);
+    expect_listed(IDS(ANY), ID("1"));
+    for (int i = 0; i < 3; i++)
+        drop(&mails[i]);
+}
+END_TEST
+
+/* A keeper that was long away has to hear first what was to be said to it. */
+START_TEST(a_new_keeper_erases_old_mail_for_a_while)
+{
+    uint64_t later_us = clock_wall_us() + 11 * 60000000ull;
+    struct mail mail;
+
+    hold(&mail, 1, false, 100);
+    expect_result(&mail, HOLD_STORED);
+    keeper_free(&keeper);
+    hold_erase(&mail.hold);
+    clock_set_source(&later_us);
+    open_keeper();
+    keeper_link_connect(worker, join());
+    settle();
+    clock_set_source(NULL);
+    expect_listed(IDS(ANY), "");
+    drop(&mail);
+}
+END_TEST
+
 static bool is_hung_up(void *owner)
 {
     char byte;
@@ -363,6 +408,8 @@ int main(void)
     tcase_add_test(releases, a_lost_release_is_uncertain);
     tcase_add_test(evil, what_stands_in_a_copy_proves_nothing);
     tcase_add_test(evil, a_worker_cannot_end_what_another_has_stored);
+    tcase_add_test(evil, a_worker_erases_what_is_pending_or_new_and_nothing_else);
+    tcase_add_test(evil, a_new_keeper_erases_old_mail_for_a_while);
     tcase_add_test(evil, a_worker_that_says_nonsense_is_hung_up_on_and_harms_nobody);
     tcase_add_test(evil, a_worker_that_reads_late_gets_every_answer_in_order);
     tcase_add_test(evil, a_worker_that_never_reads_harms_nobody_and_may_die);
