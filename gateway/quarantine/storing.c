@@ -105,13 +105,34 @@ static bool has_good_content(const struct keeper *keeper, const struct keeper_it
     return false;
 }
 
-/* One that was stored before, for a worker that has not heard the answer; STORE_ABSENT: none. */
+static bool see_closed(void *owner, const struct index_mail *mail)
+{
+    *(bool *)owner = mail->recipient_count > 0;
+    return false;
+}
+
+/* Its file is gone, since an owner had released or deleted it, or its time was over. */
+static bool is_closed(struct keeper *keeper, const char *id)
+{
+    struct index_filter filter = { .id = id, .states = COPY_STATES_PAST };
+    bool is_there = false;
+
+    index_each(keeper->index, &filter, see_closed, &is_there);
+    return is_there;
+}
+
+/*
+ * One that was stored before, for a worker that has not heard the answer; STORE_ABSENT: none. An
+ * owner may have been faster than the answer; a second file would be a second mail.
+ */
 static enum store_result recognise(struct keeper *keeper, const struct keeper_item *item,
                                    struct text *problem)
 {
     struct store_file file;
     enum store_result result = store_read(keeper->store, item->claim.id, false, &file, problem);
 
+    if (result == STORE_ABSENT && is_closed(keeper, item->claim.id))
+        return STORE_DONE;
     if (result != STORE_DONE)
         return result;
     if (!exchange_claim_fits(&item->claim, file.copy.claim)) {

@@ -167,6 +167,29 @@ START_TEST(a_copy_that_is_there_already_needs_no_room)
 }
 END_TEST
 
+/* Likewise, and an owner saw the mail in the list before it was said again. */
+START_TEST(a_copy_that_an_owner_is_done_with_is_not_stored_again)
+{
+    struct mail mail;
+    struct text printed;
+
+    hold(&mail, 1, false, 100);
+    expect_result(&mail, HOLD_STORED);
+    hold_forget(&mail.hold);
+    drop(&mail);
+    text_init(&printed, 1000);
+    ck_assert_uint_eq(ask("verb delete\nid 06h0x6s1zxfdk76x-1\n", &printed), 0);
+    text_clear(&printed);
+    hold(&mail, 1, false, 100);
+    expect_result(&mail, HOLD_STORED);
+    hold_forget(&mail.hold);
+    drop(&mail);
+    expect_listed(IDS(HELD), "");
+    expect_listed(IDS(ANY), ID("1"));
+    ck_assert_int_ne(access("mail/06h0x6s1zxfdk76x-1", F_OK), 0);
+}
+END_TEST
+
 static void expect_said(int channel, enum exchange_type want)
 {
     struct exchange message;
@@ -283,6 +306,7 @@ int main(void)
     tcase_add_test(deaths, what_a_dead_keeper_has_not_answered_is_said_to_the_next);
     tcase_add_test(deaths, a_copy_that_is_there_already_is_known_by_its_claim);
     tcase_add_test(deaths, a_copy_that_is_there_already_needs_no_room);
+    tcase_add_test(deaths, a_copy_that_an_owner_is_done_with_is_not_stored_again);
     tcase_add_test(deaths, a_copy_that_was_refused_is_erased_all_the_same);
     tcase_add_test(deaths, a_pending_copy_of_a_dead_worker_is_uncertain);
     tcase_add_test(deaths, nothing_is_left_in_the_folder_of_a_dead_worker);
