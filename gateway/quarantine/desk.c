@@ -55,7 +55,6 @@ struct desk_session {
     struct text output;        /* what is still to be said */
     size_t said_bytes;         /* of it */
     uint32_t exit_status;
-    bool is_busy;              /* inside attempts_start */
 };
 
 struct desk {
