@@ -300,6 +300,7 @@ struct keeper *keeper_new(struct loop *loop, int take_folder_fd,
     list_init(&keeper->waiters);
     keeper->items = mem_new_array(KEEPER_GROUP_COUNT, sizeof *keeper->items);
     loop_task_init(&keeper->group_task, keeper_write_group, keeper);
+    loop_task_init(&keeper->expire_task, keeper_expire_some, keeper);
     loop_timer_init(&keeper->sweep_timer, loop, keeper_on_sweep, keeper);
     if (!open_all(keeper, take_folder_fd, problem)) {
         keeper_free(&keeper);
@@ -323,6 +324,7 @@ void keeper_free(struct keeper **handle)
         worker_free(LIST_OWNER(keeper->workers.next, struct keeper_worker, entry));
     keeper_forget_group(keeper);
     loop_task_cancel(&keeper->group_task);
+    loop_task_cancel(&keeper->expire_task);
     loop_timer_cancel(&keeper->sweep_timer);
     index_close(&keeper->index);
     audit_close(&keeper->audit);

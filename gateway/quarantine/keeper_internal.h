@@ -80,6 +80,8 @@ struct keeper {
     /* Owners. */
     struct desk *desk;          /* owned */
     struct loop_timer sweep_timer;
+    struct loop_task expire_task; /* the next turn's part of what is too old */
+    size_t expired_count;       /* since that was last logged */
 };
 
 /* ---- keeper.c */
@@ -109,8 +111,9 @@ void keeper_note(struct keeper *keeper, const struct audit_entry *entries, size_
 void keeper_note_all(struct keeper *keeper, enum audit_event event, const char *id);
 /* At the start: what the keeper before left half-way. */
 void keeper_mend(struct keeper *keeper);
-/* From time to time. */
+/* From time to time; and a part of its work, which others find their turn between. */
 void keeper_on_sweep(void *owner);
+void keeper_expire_some(void *owner);
 /* Takes a copy away. */
 void keeper_remove_file(struct keeper *keeper, const char *id, uint64_t file_bytes);
 /* Marks what dead workers have left pending. */
@@ -129,7 +132,7 @@ struct keeper_drop {
 };
 /* Drops what is held or uncertain. False when there is no such mail, or no such recipient of it. */
 bool keeper_drop(struct keeper *keeper, const struct keeper_drop *drop);
-/* Deletes what is older than max-age; returns how many mails, of a thousand at most. */
+/* Deletes some of what is older than max-age; returns how many mails, 0 when no more are. */
 size_t keeper_expire(struct keeper *keeper);
 
 /* ---- lives.c */

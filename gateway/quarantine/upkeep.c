@@ -21,8 +21,8 @@
 /* Room that is kept for the audit and the index. */
 #define RESERVE_NAME "reserve"
 #define RESERVE_BYTES (1 << 20)
-/* Mails that are deleted in one go. */
-#define EXPIRE_COUNT 1000
+/* Mails that are deleted in one turn: each waits for the disk, and so do all workers meanwhile. */
+#define EXPIRE_COUNT 20
 
 /* ---- The audit, and room for it. */
 
@@ -264,11 +264,22 @@ size_t keeper_expire(struct keeper *keeper)
 
         keeper_drop(keeper, &drop);
     }
-    if (finds.count > 0)
-        log_notice("quarantine-expired", "%zu mails that were held longer than max-age are deleted",
-                   finds.count);
     mem_free(finds.ids);
+    keeper->expired_count += finds.count;
+    if (finds.count == 0 && keeper->expired_count > 0) {
+        log_notice("quarantine-expired", "%zu mails that were held longer than max-age are deleted",
+                   keeper->expired_count);
+        keeper->expired_count = 0;
+    }
     return finds.count;
+}
+
+void keeper_expire_some(void *owner)
+{
+    struct keeper *keeper = owner;
+
+    if (keeper_expire(keeper) > 0)
+        loop_defer_again(keeper->loop, &keeper->expire_task);
 }
 
 /* ---- After a death of our own. */
@@ -343,7 +354,7 @@ void keeper_on_sweep(void *owner)
 
     keeper_sweep(keeper);
     keeper_sweep_lives(keeper);
-    keeper_expire(keeper);
+    keeper_expire_some(keeper);
     if (!keeper->has_reserve)
         take_reserve(keeper);
     loop_timer_start(&keeper->sweep_timer, SWEEP_MS);

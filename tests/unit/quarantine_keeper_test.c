@@ -97,6 +97,77 @@ START_TEST(past_max_size_copies_are_refused_until_there_is_room)
 }
 END_TEST
 
+#define MANY 120
+
+static void hold_many(void)
+{
+    for (unsigned int i = 1; i <= MANY; i++) {
+        struct mail mail;
+
+        hold(&mail, i, false, 10);
+        expect_result(&mail, HOLD_STORED);
+        hold_forget(&mail.hold);
+        drop(&mail);
+    }
+}
+
+/* Reads what is there of the answer. */
+static bool has_ended(void *owner)
+{
+    char body[REQUEST_ANSWER_BYTES];
+    bool is_end = false;
+
+    while (!is_end && has_answer(owner)) {
+        struct packet packet;
+
+        ck_assert_int_eq(packet_receive(*(int *)owner, &packet, body, sizeof body), PACKET_DONE);
+        is_end = packet.type == REQUEST_END;
+        packet_clear(&packet);
+    }
+    return is_end;
+}
+
+/* Mail that comes while an owner's wish is carried out is on the disk before its end. */
+static void expect_stored_before_the_end(const char *words)
+{
+    struct mail mail;
+    int fd = start_asking(words);
+
+    hold(&mail, MANY + 1, false, 10);
+    expect_result(&mail, HOLD_STORED);
+    ck_assert_msg(!has_ended(&fd), "the worker had to wait for all of it");
+    net_run_until(loop, "the answer to the owner", has_ended, &fd);
+    hold_forget(&mail.hold);
+    drop(&mail);
+    close(fd);
+}
+
+START_TEST(expiring_goes_on_between_what_workers_want)
+{
+    hold_many();
+    settings.max_age_ms = 1;
+    keeper_set_settings(keeper, &settings);
+    expect_stored_before_the_end("verb expire\n");
+    net_run_for(loop, 50);
+    expect_listed(IDS(HELD), "");
+}
+END_TEST
+
+START_TEST(deleting_goes_on_between_what_workers_want)
+{
+    struct text words;
+
+    hold_many();
+    text_init(&words, REQUEST_MAX_BYTES);
+    text_add_string(&words, "verb delete\n");
+    for (int i = 1; i <= MANY; i++)
+        text_add_format(&words, "id 06h0x6s1zxfdk76x-%d\n", i);
+    expect_stored_before_the_end(text_string(&words));
+    expect_listed(IDS(HELD), ID("121"));
+    text_clear(&words);
+}
+END_TEST
+
 /* ---- Deaths. */
 
 START_TEST(what_a_dead_keeper_has_not_answered_is_said_to_the_next)
@@ -303,6 +374,8 @@ int main(void)
     tcase_add_test(holding, a_copy_that_is_given_up_before_the_answer_is_erased);
     tcase_add_test(holding, more_than_max_waiting_are_busy);
     tcase_add_test(holding, past_max_size_copies_are_refused_until_there_is_room);
+    tcase_add_test(holding, expiring_goes_on_between_what_workers_want);
+    tcase_add_test(holding, deleting_goes_on_between_what_workers_want);
     tcase_add_test(deaths, what_a_dead_keeper_has_not_answered_is_said_to_the_next);
     tcase_add_test(deaths, a_copy_that_is_there_already_is_known_by_its_claim);
     tcase_add_test(deaths, a_copy_that_is_there_already_needs_no_room);

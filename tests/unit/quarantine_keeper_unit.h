@@ -164,17 +164,25 @@ static inline bool has_answer(void *owner)
     return recv(*(int *)owner, &byte, 1, MSG_PEEK | MSG_DONTWAIT) >= 0;
 }
 
-/* Asks, and adds all that is printed to `out`; the exit status. */
-static inline uint32_t ask(const char *words, struct text *out)
+/* Asks without waiting for the answer. */
+static inline int start_asking(const char *words)
 {
     struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = REQUEST_SOCKET_NAME };
     int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+    ck_assert_int_eq(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
+    ck_assert_int_eq(packet_send(fd, 0, slice_from(words), NULL, 0), PACKET_DONE);
+    return fd;
+}
+
+/* Asks, and adds all that is printed to `out`; the exit status. */
+static inline uint32_t ask(const char *words, struct text *out)
+{
+    int fd = start_asking(words);
     char body[REQUEST_ANSWER_BYTES];
     uint32_t status = UINT32_MAX;
     struct packet packet = { .type = REQUEST_OUTPUT };
 
-    ck_assert_int_eq(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
-    ck_assert_int_eq(packet_send(fd, 0, slice_from(words), NULL, 0), PACKET_DONE);
     while (packet.type != REQUEST_END) {
         net_run_until(loop, "an answer", has_answer, &fd);
         ck_assert_int_eq(packet_receive(fd, &packet, body, sizeof body), PACKET_DONE);

@@ -41,17 +41,6 @@ static bool was_taken(void *owner)
     return ((struct taken *)owner)->count > 0;
 }
 
-/* Asks for a release without waiting for the answer. */
-static int ask_release(const char *words)
-{
-    struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = REQUEST_SOCKET_NAME };
-    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-    ck_assert_int_eq(connect(fd, (const struct sockaddr *)&address, sizeof address), 0);
-    ck_assert_int_eq(packet_send(fd, 0, slice_from(words), NULL, 0), PACKET_DONE);
-    return fd;
-}
-
 static void expect_state_after(unsigned int fate, const char *states)
 {
     struct taken taken = { .count = 0 };
@@ -62,7 +51,7 @@ static void expect_state_after(unsigned int fate, const char *states)
     hold(&mail, 1, false, 100);
     expect_result(&mail, HOLD_STORED);
     hold_forget(&mail.hold);
-    fd = ask_release("verb release\nid 06h0x6s1zxfdk76x-1\n");
+    fd = start_asking("verb release\nid 06h0x6s1zxfdk76x-1\n");
     net_run_until(loop, "a release", was_taken, &taken);
     ck_assert_str_eq(taken.first, "Received: test\r");
     ck_assert_uint_eq(taken.content_bytes, 116);
