@@ -314,6 +314,22 @@ START_TEST(what_is_no_request_is_refused)
 }
 END_TEST
 
+START_TEST(an_age_from_before_1970_is_older_than_all)
+{
+    static const struct {
+        uint64_t now_us;
+        uint64_t age_ms;
+        uint64_t want;
+    } cases[] = {
+        { 5000000, 3000, 2000000 }, { 5000123, 3000, 2000123 }, { 5000000, 5000, 1 },
+        { 5000000, 6000, 1 },       { 0, 1, 1 },                { 5000000, UINT64_MAX, 1 },
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++)
+        ck_assert_uint_eq(request_count_back(cases[i].now_us, cases[i].age_ms), cases[i].want);
+}
+END_TEST
+
 START_TEST(a_request_has_so_many_ids_and_no_more)
 {
     struct text words;
@@ -374,6 +390,7 @@ int main(void)
     suite_add_tcase(suite, sheets);
     tcase_add_test(requests, a_request_comes_back_as_it_was);
     tcase_add_test(requests, what_is_no_request_is_refused);
+    tcase_add_test(requests, an_age_from_before_1970_is_older_than_all);
     tcase_add_test(requests, a_request_has_so_many_ids_and_no_more);
     suite_add_tcase(suite, requests);
     return unit_run(suite);
