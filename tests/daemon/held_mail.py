@@ -377,6 +377,15 @@ class HeldMailTests(GatewayTests):
         by = f'by="{by}"' if " " in by else f"by={by}"
         expect(audit.count(by) == 2, f"not by whom:\n{audit}")
 
+    def test_header_values_are_cut_in_the_list_and_not_in_the_mail(self):
+        self.start()
+        subject = "hold " + "x" * 700
+        expect(send_held(self.gateway.port, subject)[0] == 250, "mail is not held")
+        expect(self.held_subjects() == [subject[:500]], f"listed as {self.held_subjects()}")
+        expect(f"Subject: {subject}" in self.ask("export", self.only_id()), "it was cut itself")
+        with open(os.path.join(self.folder, "mail", self.only_id()), encoding="ascii") as file:
+            expect(f"\nsubject {subject[:500]}\n" in file.read(), "not so in the file")
+
     def test_held_mail_is_for_its_owner_alone(self):
         self.start()
         expect(send_held(self.gateway.port)[0] == 250, "mail is not held")
