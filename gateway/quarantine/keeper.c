@@ -294,6 +294,7 @@ struct keeper *keeper_new(struct loop *loop, int take_folder_fd,
     struct keeper *keeper = mem_new(sizeof *keeper);
 
     keeper->loop = loop;
+    keeper->life_fd = -1;
     keeper->settings = *settings;
     list_init(&keeper->workers);
     list_init(&keeper->attempts);
@@ -306,8 +307,9 @@ struct keeper *keeper_new(struct loop *loop, int take_folder_fd,
         keeper_free(&keeper);
         return NULL;
     }
+    keeper_show_life(keeper);
     keeper_mend(keeper);
-    keeper->file_bytes = index_get_totals(keeper->index).file_bytes;
+    keeper_count_bytes(keeper);
     loop_timer_start(&keeper->sweep_timer, SOON_MS);
     return keeper;
 }
@@ -326,6 +328,8 @@ void keeper_free(struct keeper **handle)
     loop_task_cancel(&keeper->group_task);
     loop_task_cancel(&keeper->expire_task);
     loop_timer_cancel(&keeper->sweep_timer);
+    if (keeper->life_fd >= 0)
+        close(keeper->life_fd);
     index_close(&keeper->index);
     audit_close(&keeper->audit);
     store_close(&keeper->store);

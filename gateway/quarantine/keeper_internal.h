@@ -62,7 +62,10 @@ struct keeper {
     struct audit *audit;
     struct index *index;
     uint64_t file_bytes;        /* of all copies */
-    bool is_leaving;
+    bool is_leaving;            /* drains: another keeper has the folder's upkeep */
+    uint64_t life_number;       /* names its file in alive/ */
+    int life_fd;                /* owned, and locked; -1 when there was none to be had */
+    bool awaits_others;         /* to drain: their releases are not to be taken for lost */
     /* Workers and their copies. */
     struct list_link workers;
     uint64_t last_owner;
@@ -109,14 +112,16 @@ void keeper_note(struct keeper *keeper, const struct audit_entry *entries, size_
                  bool is_synced);
 /* One entry about all recipients of a mail, not synced. */
 void keeper_note_all(struct keeper *keeper, enum audit_event event, const char *id);
-/* At the start: what the keeper before left half-way. */
+/* At the start: what the keeper before left half-way. Releases wait until no other keeper lives. */
 void keeper_mend(struct keeper *keeper);
 /* From time to time; and a part of its work, which others find their turn between. */
 void keeper_on_sweep(void *owner);
 void keeper_expire_some(void *owner);
 /* Takes a copy away. */
 void keeper_remove_file(struct keeper *keeper, const char *id, uint64_t file_bytes);
-/* Marks what dead workers have left pending. */
+/* How much is held, by the index: another keeper may have stored or removed some. */
+void keeper_count_bytes(struct keeper *keeper);
+/* Marks what the dead have left pending or releasing. */
 void keeper_sweep(struct keeper *keeper);
 /* Removes the file of a mail when none of its recipients needs it any more. */
 void keeper_remove_done(struct keeper *keeper, const char *id);
@@ -141,8 +146,10 @@ size_t keeper_expire(struct keeper *keeper);
 int keeper_make_life(struct keeper *keeper, uint64_t *owner);
 /* Removes the file of a dead one. */
 bool keeper_is_alive(const struct keeper *keeper, uint64_t owner);
-/* Removes the files of all that are dead. */
-void keeper_sweep_lives(const struct keeper *keeper);
+/* At the start, before looking for other keepers: the keeper's own file, kept open. */
+void keeper_show_life(struct keeper *keeper);
+/* Removes the files of all that are dead. True while another keeper lives. */
+bool keeper_sweep_lives(const struct keeper *keeper);
 
 /* ---- attempts.c */
 
@@ -167,6 +174,8 @@ void attempts_start(struct keeper *keeper, const struct attempt_wish *wish,
                     const struct attempt_events *events, void *owner);
 /* Nobody listens there any more; what is under way goes on. */
 void attempts_forget(struct keeper *keeper, void *owner);
+/* Is it under way, by this keeper? */
+bool attempts_has(const struct keeper *keeper, uint64_t attempt);
 void attempts_on_outcome(struct keeper *keeper, const struct keeper_worker *worker,
                          const struct exchange *message);
 void attempts_on_released(struct keeper *keeper, const struct keeper_worker *worker,

@@ -5,7 +5,7 @@
  *
  *     mail/ID     content as it is to be delivered | the copy as text | footer
  *     mail/.ID    on its way; what is left of these after a crash is removed
- *     alive/N     locked by worker N as long as it lives (see keeper)
+ *     alive/N     locked by worker N, or keeper-N, as long as it lives (see lives.c)
  *     audit       see audit.h
  *     index.db    see index.h
  *

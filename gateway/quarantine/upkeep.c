@@ -96,6 +96,62 @@ static void add_find(struct finds *finds, const char *id)
     snprintf(finds->ids[finds->count++], sizeof *finds->ids, "%s", id);
 }
 
+/* Releases that no keeper has seen the end of. */
+struct unended {
+    struct keeper *keeper;
+    struct audit_entry *entries; /* owned */
+    size_t count;
+    size_t capacity;
+};
+
+static bool find_unended(void *owner, const struct index_mail *mail)
+{
+    struct unended *unended = owner;
+
+    for (size_t i = 0; i < mail->recipient_count; i++) {
+        struct audit_entry *entry;
+
+        if (mail->recipients[i].state != COPY_RELEASING ||
+            attempts_has(unended->keeper, mail->recipients[i].attempt))
+            continue;
+        unended->entries = mem_grow(unended->entries, unended->count, &unended->capacity,
+                                    sizeof *unended->entries);
+        entry = &unended->entries[unended->count++];
+        *entry = (struct audit_entry){ .wall_us = clock_wall_us(), .event = AUDIT_LOST,
+                                       .recipient = mail->recipients[i].number,
+                                       .attempt = mail->recipients[i].attempt,
+                                       .text = SLICE("the keeper died before its end") };
+        snprintf(entry->id, sizeof entry->id, "%s", mail->id);
+    }
+    return true;
+}
+
+/*
+ * Whose keeper drains are under way: to take them for lost would let an owner send them again. Of
+ * several that live one may be the dead one's heir; then all wait until they have ended.
+ */
+static void mark_unended(struct keeper *keeper)
+{
+    struct index_filter filter = { .states = 1u << COPY_RELEASING };
+    struct unended unended = { .keeper = keeper };
+
+    keeper->awaits_others = keeper_sweep_lives(keeper);
+    if (keeper->awaits_others)
+        return;
+    index_each(keeper->index, &filter, find_unended, &unended);
+    if (unended.count > 0)
+        keeper_note(keeper, unended.entries, unended.count, true);
+    mem_free(unended.entries);
+}
+
+void keeper_count_bytes(struct keeper *keeper)
+{
+    struct index_totals totals = index_get_totals(keeper->index);
+
+    if (totals.is_known)
+        keeper->file_bytes = totals.file_bytes;
+}
+
 static bool find_orphan(void *owner, const struct index_mail *mail)
 {
     struct finds *finds = owner;
@@ -119,6 +175,9 @@ void keeper_sweep(struct keeper *keeper)
         keeper_note_all(keeper, AUDIT_ORPHAN, finds.ids[i]);
     }
     mem_free(finds.ids);
+    if (keeper->awaits_others)
+        mark_unended(keeper);
+    keeper_count_bytes(keeper);
 }
 
 /* What is looked for of one mail. */
@@ -278,50 +337,12 @@ void keeper_expire_some(void *owner)
 {
     struct keeper *keeper = owner;
 
-    if (keeper_expire(keeper) > 0)
+    /* The settings of a keeper that drains are of another day. */
+    if (!keeper->is_leaving && keeper_expire(keeper) > 0)
         loop_defer_again(keeper->loop, &keeper->expire_task);
 }
 
 /* ---- After a death of our own. */
-
-/* Releases that no keeper has seen the end of. */
-struct unended {
-    struct audit_entry *entries; /* owned */
-    size_t count;
-    size_t capacity;
-};
-
-static bool find_unended(void *owner, const struct index_mail *mail)
-{
-    struct unended *unended = owner;
-
-    for (size_t i = 0; i < mail->recipient_count; i++) {
-        struct audit_entry *entry;
-
-        if (mail->recipients[i].state != COPY_RELEASING)
-            continue;
-        unended->entries = mem_grow(unended->entries, unended->count, &unended->capacity,
-                                    sizeof *unended->entries);
-        entry = &unended->entries[unended->count++];
-        *entry = (struct audit_entry){ .wall_us = clock_wall_us(), .event = AUDIT_LOST,
-                                       .recipient = mail->recipients[i].number,
-                                       .attempt = mail->recipients[i].attempt,
-                                       .text = SLICE("the keeper died before its end") };
-        snprintf(entry->id, sizeof entry->id, "%s", mail->id);
-    }
-    return true;
-}
-
-static void mark_unended(struct keeper *keeper)
-{
-    struct index_filter filter = { .states = 1u << COPY_RELEASING };
-    struct unended unended = { .count = 0 };
-
-    index_each(keeper->index, &filter, find_unended, &unended);
-    if (unended.count > 0)
-        keeper_note(keeper, unended.entries, unended.count, true);
-    mem_free(unended.entries);
-}
 
 static bool find_done(void *owner, const struct index_mail *mail)
 {
@@ -353,7 +374,7 @@ void keeper_on_sweep(void *owner)
     struct keeper *keeper = owner;
 
     keeper_sweep(keeper);
-    keeper_sweep_lives(keeper);
+    (void)keeper_sweep_lives(keeper);
     keeper_expire_some(keeper);
     if (!keeper->has_reserve)
         take_reserve(keeper);

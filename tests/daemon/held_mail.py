@@ -417,6 +417,31 @@ class HeldMailTests(GatewayTests):
         expect(self.gateway.stop() == 0, "no clean end")
         expect(not self.gateway.find(r"event=keeper-died "), "a keeper died of it")
 
+    def test_a_release_goes_on_through_an_upgrade(self):
+        self.gateway.program = shutil.copy(POSTERND, os.path.join(self.gateway.folder, "posternd"))
+        self.start(workers=1)
+        expect(send_held(self.gateway.port)[0] == 250, "mail is not held")
+        mail_id = self.only_id()
+        self.backend.script.dot_gate.clear()
+        thread = threading.Thread(target=self.ask, args=("release", mail_id),
+                                  kwargs={"status": None})
+        thread.start()
+        wait_for(lambda: self.backend.script.waiting == 1, "the backend to have the dot")
+        self.gateway.signal(signal.SIGUSR2)
+        self.gateway.wait_log(r"event=upgraded ")
+
+        def states():
+            return [r["state"] for mail in self.mails("--state", "all")
+                    for r in mail["recipients"]]
+        wait_for(lambda: self.ask("list", status=None).count(mail_id) == 1, "the new keeper")
+        expect(states() == ["releasing"], f"it is {states()}")
+        answer = self.ask("release", "--again", mail_id, status=1)
+        expect("releasing" in answer, f"got {answer}")
+        self.backend.script.dot_gate.set()
+        thread.join()
+        wait_for(lambda: states() == ["released"], "the mail to be released")
+        expect(len(self.backend.mails) == 1, f"{len(self.backend.mails)} were delivered")
+
     def test_mail_is_held_all_the_way_through_reloads_and_upgrades(self):
         self.gateway.program = shutil.copy(POSTERND, os.path.join(self.gateway.folder, "posternd"))
         self.start()

@@ -84,6 +84,118 @@ START_TEST(a_lost_release_is_uncertain)
 }
 END_TEST
 
+/* ---- Two keepers on one folder: after an upgrade. */
+
+/* The first one drains with its workers, and another one serves owners. */
+static struct keeper *open_second_keeper(void)
+{
+    struct keeper *first = keeper;
+
+    keeper_leave(first);
+    open_keeper();
+    return first;
+}
+
+/* A mail that is on its way to the backend; the owner's socket. */
+static int start_release(struct taken *taken)
+{
+    struct mail mail;
+    int fd;
+
+    keeper_link_set_events(worker, &link_events, taken);
+    hold(&mail, 1, false, 100);
+    expect_result(&mail, HOLD_STORED);
+    hold_forget(&mail.hold);
+    drop(&mail);
+    fd = start_asking("verb release\nid 06h0x6s1zxfdk76x-1\n");
+    net_run_until(loop, "a release", was_taken, taken);
+    return fd;
+}
+
+START_TEST(a_release_goes_on_while_its_keeper_drains)
+{
+    struct taken taken = { .count = 0 };
+    int fd = start_release(&taken);
+    struct keeper *first = open_second_keeper();
+    struct keeper_link *second_worker = keeper_link_new(loop, 3);
+    struct text printed;
+
+    keeper_link_connect(second_worker, join());
+    keeper_link_set_events(second_worker, &link_events, &taken);
+    expect_listed(IDS(UNCERTAIN), "");
+    expect_listed(IDS("4"), ID("1"));
+    text_init(&printed, 1000);
+    ck_assert_uint_eq(ask("verb release\nagain yes\nid 06h0x6s1zxfdk76x-1\n", &printed), 1);
+    ck_assert_ptr_nonnull(strstr(text_string(&printed), "releasing"));
+    text_clear(&printed);
+    ck_assert_uint_eq(taken.count, 1);
+    keeper_link_tell(worker, taken.attempt, 0, EXCHANGE_DELIVERED, SLICE("250 ok"));
+    keeper_link_end_release(worker, taken.attempt);
+    settle();
+    net_run_for(loop, 50);
+    expect_listed(IDS("16"), ID("1"));
+    close(fd);
+    keeper_link_free(&second_worker);
+    keeper_free(&first);
+}
+END_TEST
+
+START_TEST(a_release_is_uncertain_once_its_keeper_has_died)
+{
+    struct taken taken = { .count = 0 };
+    int fd = start_release(&taken);
+    struct keeper *first = open_second_keeper();
+
+    expect_listed(IDS("4"), ID("1"));
+    keeper_free(&first);
+    expect_listed(IDS(UNCERTAIN), ID("1"));
+    expect_listed(IDS("4"), "");
+    close(fd);
+}
+END_TEST
+
+START_TEST(what_one_keeper_stores_takes_room_from_the_other)
+{
+    struct keeper *first = open_second_keeper();
+    struct keeper_link *first_worker = worker;
+    struct mail mails[2];
+
+    hold(&mails[0], 1, false, 700000);
+    expect_result(&mails[0], HOLD_STORED);
+    expect_listed(IDS(HELD), ID("1"));
+    worker = keeper_link_new(loop, 3);
+    keeper_link_connect(worker, join());
+    hold(&mails[1], 2, false, 700000);
+    expect_result(&mails[1], HOLD_FULL);
+    hold_erase(&mails[1].hold);
+    hold_forget(&mails[0].hold);
+    for (int i = 0; i < 2; i++)
+        drop(&mails[i]);
+    keeper_link_free(&first_worker);
+    keeper_free(&first);
+}
+END_TEST
+
+START_TEST(a_keeper_that_drains_lets_no_mail_expire)
+{
+    int other = join();
+    struct keeper *first;
+    struct mail mail;
+
+    hold(&mail, 1, false, 100);
+    expect_result(&mail, HOLD_STORED);
+    hold_forget(&mail.hold);
+    drop(&mail);
+    first = open_second_keeper();
+    settings.max_age_ms = 1;
+    keeper_set_settings(first, &settings);
+    close(other); /* it looks after things soon */
+    net_run_for(loop, 150);
+    expect_listed(IDS(HELD), ID("1"));
+    keeper_free(&first);
+}
+END_TEST
+
 /* ---- Workers that were taken over. */
 
 static void say(int fd, enum exchange_type type, const char *id, const char *secret)
@@ -389,12 +501,17 @@ END_TEST
 int main(void)
 {
     TCase *releases = tcase_create("releases");
+    TCase *pairs = tcase_create("two keepers");
     TCase *evil = tcase_create("evil");
-    TCase *all[] = { releases, evil };
+    TCase *all[] = { releases, pairs, evil };
 
     tcase_add_test(releases, a_delivered_release_is_released);
     tcase_add_test(releases, a_refused_release_is_held);
     tcase_add_test(releases, a_lost_release_is_uncertain);
+    tcase_add_test(pairs, a_release_goes_on_while_its_keeper_drains);
+    tcase_add_test(pairs, a_release_is_uncertain_once_its_keeper_has_died);
+    tcase_add_test(pairs, what_one_keeper_stores_takes_room_from_the_other);
+    tcase_add_test(pairs, a_keeper_that_drains_lets_no_mail_expire);
     tcase_add_test(evil, what_stands_in_a_copy_proves_nothing);
     tcase_add_test(evil, a_worker_cannot_end_what_another_has_stored);
     tcase_add_test(evil, a_worker_erases_what_is_pending_or_new_and_nothing_else);
