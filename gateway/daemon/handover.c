@@ -35,7 +35,7 @@ _Static_assert(sizeof(struct handover_identity) == (5 + HANDOVER_MAX_GROUPS) * 4
 _Static_assert(sizeof(struct handover_work) == sizeof(struct handover_identity) + 48 +
                                                    sizeof(struct tls_ticket_keys) + 32,
                "no padding");
-_Static_assert(sizeof(struct handover_keep) == sizeof(struct handover_identity) + 32,
+_Static_assert(sizeof(struct handover_keep) == sizeof(struct handover_identity) + 40,
                "no padding");
 _Static_assert(sizeof(struct handover_ring) == 12 + HANDOVER_LABEL_BYTES, "no padding");
 

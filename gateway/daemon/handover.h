@@ -145,6 +145,7 @@ enum handover_keep_fd {
 struct handover_keep_settings {
     uint64_t max_bytes;     /* of all held mail */
     uint64_t max_age_ms;
+    uint64_t max_mail_bytes; /* of one message */
 };
 
 struct handover_keep {

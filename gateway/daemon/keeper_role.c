@@ -73,7 +73,8 @@ static bool open_ring(struct keeper_role *role, struct handover *message)
 static struct keeper_settings read_settings(const struct handover_keep_settings *settings)
 {
     return (struct keeper_settings){ .max_bytes = settings->max_bytes,
-                                     .max_age_ms = settings->max_age_ms };
+                                     .max_age_ms = settings->max_age_ms,
+                                     .max_mail_bytes = settings->max_mail_bytes };
 }
 
 static bool open_keeper(struct keeper_role *role, struct handover *message, struct text *problem)

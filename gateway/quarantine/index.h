@@ -103,6 +103,7 @@ void index_each(struct index *index, const struct index_filter *filter,
                 bool (*each)(void *owner, const struct index_mail *mail), void *owner);
 
 struct index_totals {
+    bool is_known;            /* false: the index cannot be read now, and all else is 0 */
     uint64_t mail_count;      /* whose file is there */
     uint64_t file_bytes;
     uint64_t oldest_us;       /* held_us; 0 for none */

@@ -398,6 +398,18 @@ void store_file_clear(struct store_file *file)
     *file = (struct store_file){ .fd = -1 };
 }
 
+bool store_find_time(const struct store *store, const char *id, uint64_t *wall_us)
+{
+    struct stat status;
+
+    if (!copy_id_is_valid(slice_from(id)) ||
+        fstatat(store->mail_fd, id, &status, AT_SYMLINK_NOFOLLOW) != 0)
+        return false;
+    *wall_us = (uint64_t)status.st_mtim.tv_sec * 1000000 +
+               (uint64_t)status.st_mtim.tv_nsec / 1000;
+    return true;
+}
+
 enum store_result store_remove(struct store *store, const char *id, struct text *problem)
 {
     if (!copy_id_is_valid(slice_from(id)))

@@ -5,7 +5,7 @@
  *
  *     mail/ID     content as it is to be delivered | the copy as text | footer
  *     mail/.ID    on its way; what is left of these after a crash is removed
- *     alive/N     locked by worker N as long as it lives (see keeper)
+ *     alive/N     locked by worker N, or keeper-N, as long as it lives (see lives.c)
  *     audit       see audit.h
  *     index.db    see index.h
  *
@@ -96,6 +96,9 @@ enum store_result store_read(struct store *store, const char *id, bool is_whole,
                              struct store_file *file, struct text *problem)
     __attribute__((warn_unused_result));
 void store_file_clear(struct store_file *file);
+/* When it was written, by the wall clock; false for one that is not there. */
+bool store_find_time(const struct store *store, const char *id, uint64_t *wall_us)
+    __attribute__((warn_unused_result));
 
 /*
  * The name is gone when this returns; it stays gone once the folder is synced with the next group.

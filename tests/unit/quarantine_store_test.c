@@ -149,7 +149,7 @@ START_TEST(a_file_is_content_then_text_then_footer)
                                                      want.length),
                                    SLICE("postern-file 1 content=00000000000000000003 ba7816bf8f01"
                                          "cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad "
-                                         "copy=00000000000000000807 ")),
+                                         "copy=00000000000000000839 ")),
                   "%.*s", (int)length, got);
     ck_assert_int_eq(got[length - 1], '\n');
     text_clear(&want);
