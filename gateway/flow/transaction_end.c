@@ -282,9 +282,7 @@ static void refuse_all(struct transaction *transaction, enum action action)
 /* Some are to be refused: each hears it, or theirs is held, or they are to come one at a time. */
 static void decide_mixed(struct transaction *transaction)
 {
-    bool is_for_none = !has(transaction, ACTION_ACCEPT) && !has(transaction, ACTION_QUARANTINE);
-
-    if (transaction->party.is_prdr && !is_for_none) {
+    if (transaction->party.is_prdr) {
         carry_out(transaction);
     } else if (transaction->party.shared->settings.keeper != NULL) {
         recipients_hold_rejected(&transaction->recipients);
