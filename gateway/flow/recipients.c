@@ -304,7 +304,22 @@ void recipients_reply_alike(struct recipients *recipients, const struct reply *r
             recipients->attempts[i].reply = *reply;
 }
 
-struct reply *recipients_reply_each(struct recipients *recipients, const struct reply *outcome)
+static struct reply final_reply(const struct attempt *attempt, const struct reply *delivered,
+                                const struct reply *held)
+{
+    switch (attempt->verdict.action) {
+    case ACTION_ACCEPT: return *delivered;
+    case ACTION_QUARANTINE: return *held;
+    case ACTION_REJECT:
+    case ACTION_TEMPFAIL: return verdict_reply(&attempt->verdict);
+    case ACTION_DISCARD: /* nobody is to notice */
+    case ACTION_TAG: break;
+    }
+    return server_reply_get(REPLY_MESSAGE_ACCEPTED);
+}
+
+struct reply *recipients_reply_each(struct recipients *recipients, const struct reply *delivered,
+                                    const struct reply *held)
 {
     struct reply *replies = mem_new_array(recipients->accepted_count, sizeof *replies);
     size_t count = 0;
@@ -314,12 +329,7 @@ struct reply *recipients_reply_each(struct recipients *recipients, const struct 
 
         if (!attempt->is_accepted)
             continue;
-        if (is_refusal(&attempt->verdict))
-            attempt->reply = verdict_reply(&attempt->verdict);
-        else if (attempt->verdict.action != ACTION_ACCEPT)
-            attempt->reply = server_reply_get(REPLY_MESSAGE_ACCEPTED);
-        else
-            attempt->reply = *outcome;
+        attempt->reply = final_reply(attempt, delivered, held);
         replies[count++] = attempt->reply;
     }
     return replies;

@@ -91,9 +91,11 @@ const struct attempt *recipients_find(const struct recipients *recipients, enum 
 /* All accepted ones get `reply`. */
 void recipients_reply_alike(struct recipients *recipients, const struct reply *reply);
 /*
- * Each accepted one gets its own: a refusal by its verdict, `outcome` where it was delivered.
- * Returns the accepted_count replies in order; the caller frees the array.
+ * Each accepted one gets its own: a refusal by its verdict, `delivered` or `held` where that became
+ * of it, and a plain success where it was discarded. Returns the accepted_count replies in
+ * order; the caller frees the array.
  */
-struct reply *recipients_reply_each(struct recipients *recipients, const struct reply *outcome);
+struct reply *recipients_reply_each(struct recipients *recipients, const struct reply *delivered,
+                                    const struct reply *held);
 
 #endif
