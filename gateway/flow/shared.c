@@ -39,6 +39,8 @@ struct shared *shared_new(const struct gate_settings *settings)
 
     shared->settings = *settings;
     shared->spool_budget.max_bytes = config->max_spool_memory_bytes;
+    hoard_init(&shared->holders);
+    hoard_init(&shared->writers);
     text_init(&shared->scratch, SCRATCH_MAX_BYTES);
     shared->backends = mem_new_array(config->backend_count, sizeof(*shared->backends));
     for (size_t i = 0; i < config->backend_count; i++)

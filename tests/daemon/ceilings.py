@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 
-from gateway import PATIENCE, Client, GatewayTests, expect, wait_for
+from gateway import PATIENCE, Client, GatewayTests, expect, send, wait_for
 
 CEILING = 6
 LISTEN = f"listen 127.0.0.1:0; max-sessions-per-address {CEILING};"
@@ -127,6 +127,56 @@ class CeilingTests(GatewayTests):
         client, code, text = self.connect(["MAIL FROM:<a@example.net>", "RCPT TO:<b@example.org>"])
         expect(code == 250, f"behind it, RCPT got {code} {text}")
         client.close()
+
+    def hold(self, content):
+        """A client that has sent so much of a message and falls silent."""
+        client, code, text = self.connect(["MAIL FROM:<a@example.net>", "RCPT TO:<b@example.org>",
+                                           "DATA"])
+        expect(code == 354, f"DATA got {code} {text}")
+        client.socket.sendall(content)
+        return client
+
+    def expect_small_mails(self, when):
+        for number in range(5):
+            expect(send(self.gateway.port, f"small {number}")[0] == 250, f"{when}: no room")
+
+    def check_small_mails_beside(self, contents, before_the_end=lambda: None):
+        self.gateway.write_config(workers=1, more="max-spool-memory 1M;",
+                                  listen="listen 127.0.0.1:0; max-sessions-per-address 1000;")
+        self.gateway.start()
+        clients = [self.hold(content) for content in contents]
+        self.expect_small_mails("beside what others hold")
+        before_the_end()
+        heard = [client.say("\r\n.") for client in clients]
+        for code, text in heard:
+            expect(code == 250 or (code == 452 and "(system.no-space " in text), f"{code} {text}")
+            self.expect_small_mails("behind it")
+        for client in clients:
+            client.close()
+        return [code for code, _ in heard]
+
+    def test_small_mails_find_room_beside_large_headers(self):
+        sizes = (240, 240, 240, 120, 60, 30, 15, 15, 7, 7)
+        codes = self.check_small_mails_beside(
+            [size * (b"X-A: " + 1017 * b"x" + b"\r\n") for size in sizes])
+        expect(452 in codes, "nobody had to go, so this tests nothing")
+        expect(codes.index(452) == 0, f"it was not the first of the largest: {codes}")
+        expect(codes[-1] == 250, f"a small one had to go: {codes}")
+
+    def test_small_mails_find_room_beside_many_small_ones(self):
+        """Those who hold it are silent: the disk takes what they have, and they may end it."""
+        codes = self.check_small_mails_beside(
+            150 * [b"Subject: hello\r\n\r\n" + 15 * (998 * b"x" + b"\r\n")])
+        expect(codes == 150 * [250], f"somebody had to go: {codes}")
+
+    def test_small_mails_find_room_while_the_disk_stands_still(self):
+        """Then those have to go who have held theirs for longest."""
+        disk = self.gateway.arrange_stuck_disk()
+        disk.stop()
+        codes = self.check_small_mails_beside(
+            150 * [b"Subject: hello\r\n\r\n" + 15 * (998 * b"x" + b"\r\n")], disk.go_on)
+        expect(codes[:50] == 50 * [452], f"it was not the first that had to go: {codes}")
+        expect(codes[-20:] == 20 * [250], f"the last had to go: {codes}")
 
     def test_those_who_are_turned_away_do_not_fill_the_log(self):
         self.gateway.write_config(workers=1, listen="listen 127.0.0.1:0; max-sessions 1;")

@@ -169,6 +169,21 @@ async def endless_header_line(bot):
     await bot.flood(16384 * b"x")
 
 
+async def slow_headers(bot):
+    """As much header as may be, and no end of it: it cannot go to the disk."""
+    await bot.data()
+    for number in range(200):
+        await bot.send(b"X-%d: " % number + 1000 * b"x" + b"\r\n")
+    await bot.stay()
+
+
+async def slow_bodies(bot):
+    """Less than goes to the disk by itself."""
+    await bot.data()
+    await bot.send(HEAD + b"\r\n" + 15 * (998 * b"x" + b"\r\n"))
+    await bot.stay()
+
+
 async def many_fields(bot):
     await bot.data()
     for _ in range(100):
@@ -320,6 +335,8 @@ ATTACKS = {
     "many-recipients": (many_recipients, 200, "200 with 100 long recipients that fall silent"),
     "endless-command": (endless_command, 20, "20 with a command line without end"),
     "endless-header-line": (endless_header_line, 20, "20 with a header line without end"),
+    "slow-headers": (slow_headers, 300, "300 that send 200 KB of a header and fall silent"),
+    "slow-bodies": (slow_bodies, 2500, "2,500 that send 15 KB and fall silent"),
     "many-fields": (many_fields, 20, "20 that send 100,000 header fields each"),
     "deaf-flood": (deaf_flood, 20, "20 that pipeline NOOP and read nothing"),
     "deaf-mail-flood": (deaf_mail_flood, 20, "20 that pipeline small mails and read nothing"),
