@@ -7,6 +7,12 @@
 #include "base/memory.h"
 #include "smtp/server_replies.h"
 
+/* A few recipients take no more than this, ... */
+#define FEW_BYTES 8192
+/* ... and more of them may have so many parts of the budget. */
+#define MANY_PARTS 3
+#define MANY_OF_PARTS 4
+
 void recipients_init(struct recipients *recipients, struct spool_budget *budget)
 {
     *recipients = (struct recipients){ .budget = budget };
@@ -31,12 +37,31 @@ static uint64_t find_memory(const struct recipient *recipient)
     return 2 * bytes;
 }
 
+/*
+ * A crowd that names all the recipients it may must not keep a client with one or a few from its
+ * mail: the last part of the budget is for these. The very first costs no more than the transaction
+ * itself, and like that it is bounded by max-sessions.
+ */
+static bool take_memory(struct recipients *recipients, uint64_t bytes)
+{
+    struct spool_budget *budget = recipients->budget;
+    bool are_few = recipients->memory_bytes + bytes <= FEW_BYTES;
+
+    if (recipients->count == 0) {
+        spool_budget_overdraw(budget, bytes);
+        return true;
+    }
+    if (!are_few && budget->used_bytes >= budget->max_bytes / MANY_OF_PARTS * MANY_PARTS)
+        return false;
+    return spool_budget_take(budget, bytes);
+}
+
 struct attempt *recipients_add(struct recipients *recipients, const struct recipient *recipient)
 {
     uint64_t memory_bytes = find_memory(recipient);
     struct attempt *attempt;
 
-    if (!spool_budget_take(recipients->budget, memory_bytes))
+    if (!take_memory(recipients, memory_bytes))
         return NULL;
     recipients->memory_bytes += memory_bytes;
     recipients->attempts = mem_grow(recipients->attempts, recipients->count,

@@ -42,7 +42,8 @@ void recipients_clear(struct recipients *recipients);
 
 /*
  * Adds a copy of `recipient`. The attempt is borrowed until the next one is added. NULL when the
- * budget is spent: many clients with many recipients and no message are as heavy as messages.
+ * budget is spent: many clients with many recipients and no message are as heavy as messages. The
+ * first one always finds room, and a few more while there are none but such.
  */
 struct attempt *recipients_add(struct recipients *recipients, const struct recipient *recipient)
     __attribute__((warn_unused_result));

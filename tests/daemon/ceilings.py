@@ -110,7 +110,7 @@ class CeilingTests(GatewayTests):
         self.gateway.wait_log(r"event=session .*close=timeout\.write")
         client.close()
 
-    def test_recipients_are_of_the_memory_for_messages(self):
+    def test_recipients_have_a_memory_of_their_own(self):
         self.gateway.write_config(workers=1, more="max-spool-memory 1M;",
                                   listen="listen 127.0.0.1:0; max-recipients 10000;")
         self.gateway.start()
@@ -120,13 +120,40 @@ class CeilingTests(GatewayTests):
         while code == 250 and count < 10000:
             code, text = client.say(f"RCPT TO:<{count}.{100 * 'b'}@example.org>")
             count += 1
-        expect(code == 452 and "(system.no-space " in text, f"{count} got {code} {text}")
-        expect(count > 500, f"only {count} found room")
-        expect(client.say("RSET")[0] == 250, "no RSET")
-        client.close()
-        client, code, text = self.connect(["MAIL FROM:<a@example.net>", "RCPT TO:<b@example.org>"])
+        is_told = code == 452 and "(system.no-recipient-space " in text
+        expect(is_told, f"{count} got {code} {text}")
+        expect(100 < count < 400, f"{count} found room in 256 KB")
+        self.expect_small_mails("beside them")
+        few, code, text = self.connect(["MAIL FROM:<a@example.net>"] +
+                                       [f"RCPT TO:<{number}@example.org>" for number in range(10)])
+        expect(code == 250, f"a few beside many got {code} {text}")
+        expect(client.say("DATA")[0] == 354, "those that were taken get no mail")
+        expect(client.say("Subject: many\r\n\r\nbody\r\n.")[0] == 250, "nor afterwards")
+        count, code = 0, client.say("MAIL FROM:<a@example.net>")[0]
+        while code == 250 and count < 100:
+            code, text = client.say(f"RCPT TO:<{count}.{100 * 'b'}@example.org>")
+            count += 1
         expect(code == 250, f"behind it, RCPT got {code} {text}")
+        few.close()
         client.close()
+
+    def test_recipients_of_a_crowd_leave_room_for_one(self):
+        """Also where all of them have no more than a few."""
+        self.gateway.write_config(workers=1, more="max-spool-memory 1M;",
+                                  listen="listen 127.0.0.1:0; max-sessions-per-address 1000; "
+                                         "max-sessions-per-network 1000;")
+        self.gateway.start()
+        clients, codes = [], []
+        for _ in range(500):
+            client, code, text = self.connect(
+                ["MAIL FROM:<a@example.net>", f"RCPT TO:<{60 * 'b'}@example.org>"])
+            expect(code == 250, f"beside {codes.count(250)} more of others, the first got {text}")
+            codes += [client.say(f"RCPT TO:<{60 * 'c'}@example.org>")[0] for _ in range(3)]
+            clients.append(client)
+        expect(codes[-1] == 452 and set(codes) == {250, 452}, f"no end of memory: {codes}")
+        self.expect_small_mails("beside them")
+        for client in clients:
+            client.close()
 
     def hold(self, content):
         """A client that has sent so much of a message and falls silent."""
@@ -138,7 +165,8 @@ class CeilingTests(GatewayTests):
 
     def expect_small_mails(self, when):
         for number in range(5):
-            expect(send(self.gateway.port, f"small {number}")[0] == 250, f"{when}: no room")
+            code, text = send(self.gateway.port, f"small {number}")
+            expect(code == 250, f"{when}, a small mail got {code} {text}")
 
     def check_small_mails_beside(self, contents, before_the_end=lambda: None):
         self.gateway.write_config(workers=1, more="max-spool-memory 1M;",
