@@ -2,6 +2,7 @@
 """How many sessions one client may have, as all workers of both generations count them."""
 import contextlib
 import os
+import resource
 import signal
 import socket
 
@@ -205,6 +206,23 @@ class CeilingTests(GatewayTests):
             150 * [b"Subject: hello\r\n\r\n" + 15 * (998 * b"x" + b"\r\n")], disk.go_on)
         expect(codes[:50] == 50 * [452], f"it was not the first that had to go: {codes}")
         expect(codes[-20:] == 20 * [250], f"the last had to go: {codes}")
+
+    def test_every_session_may_have_a_file_for_its_message(self):
+        """The descriptors of a worker are enough for all of them, and for whoever comes."""
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        self.gateway.write_config(
+            workers=1, more="max-spool-memory 1M; max-sessions 420;",
+            listen="listen 127.0.0.1:0; max-sessions-per-address 1000; "
+                   "max-sessions-per-network 1000;")
+        self.gateway.start(
+            preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard)))
+        content = b"Subject: hello\r\n\r\n" + 40 * (998 * b"x" + b"\r\n")
+        clients = [self.hold(content) for _ in range(400)]
+        self.expect_small_mails("beside files of others")
+        codes = [client.say(".")[0] for client in clients]
+        expect(codes == 400 * [250], f"not all were taken: {codes}")
+        for client in clients:
+            client.close()
 
     def test_those_who_are_turned_away_do_not_fill_the_log(self):
         self.gateway.write_config(workers=1, listen="listen 127.0.0.1:0; max-sessions 1;")
