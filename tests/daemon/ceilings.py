@@ -5,6 +5,7 @@ import os
 import resource
 import signal
 import socket
+import time
 
 from gateway import PATIENCE, Client, GatewayTests, expect, send, wait_for
 
@@ -23,6 +24,15 @@ def is_open(client):
         return False
     finally:
         client.socket.settimeout(PATIENCE)
+
+
+def hear(sock, part, count):
+    """Reads until this has come so often."""
+    heard = b""
+    while heard.count(part) < count:
+        more = sock.recv(65536)
+        expect(more, f"closed, with {heard.count(part)} of {count} times {part}")
+        heard += more
 
 
 class CeilingTests(GatewayTests):
@@ -110,6 +120,31 @@ class CeilingTests(GatewayTests):
             client.sendall(95000 * b"VRFY bob\r\n")
         self.gateway.wait_log(r"event=session .*close=timeout\.write")
         client.close()
+
+    def test_a_client_that_does_not_listen_is_not_served(self):
+        """Else what one read has brought makes many times as much to say, all of it in memory."""
+        count = 80
+        round_of_commands = 90 * b"VRFY b\r\n" + (b"MAIL FROM:<a@example.net>\r\n"
+                                                  b"RCPT TO:<b@example.org>\r\n"
+                                                  b"BDAT 3 LAST\r\na\r\n")
+        self.gateway.write_config(workers=1, listen="listen socket smtp;")
+        with socket.create_server(("127.0.0.1", 0)) as given, socket.socket() as client:
+            given.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            self.start_with_sockets([given], "smtp")
+            self.gateway.wait_log(r"event=started ")
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.settimeout(PATIENCE)
+            client.connect(given.getsockname())
+            client.sendall(b"EHLO a\r\n")
+            hear(client, b"\r\n250 ", 1)
+            client.sendall(count * round_of_commands)
+            self.gateway.wait_log(r"event=transaction verdict=accept")
+            served = -1
+            while served != len(self.gateway.find(r"event=transaction")):
+                served = len(self.gateway.find(r"event=transaction"))
+                time.sleep(0.3)
+            expect(served < 20, f"{served} mails of a client that reads nothing")
+            hear(client, b"\r\n250 2.0.0 accepted", count)
 
     def test_recipients_have_a_memory_of_their_own(self):
         self.gateway.write_config(workers=1, more="max-spool-memory 1M;",
