@@ -249,11 +249,6 @@ static void go_on_next_turn(void *owner)
         pump(connection);
 }
 
-static bool is_clogged(const struct connection *connection)
-{
-    return stream_pending_output(connection->stream) > STREAM_MAX_OUTPUT_BYTES;
-}
-
 /* Up to its deadline, which was set with the last progress. */
 static void wait_for_client(struct connection *connection)
 {
@@ -287,7 +282,7 @@ static void carry_out(struct connection *connection, enum session_step step)
 {
     switch (step) {
     case SESSION_STEP_GO_ON:
-        if (is_clogged(connection))
+        if (stream_is_clogged(connection->stream))
             wait_for_client(connection);
         else
             yield(connection);
@@ -435,7 +430,7 @@ static void on_ready(void *owner, struct slice output, bool is_closing)
         finish(connection, session_close_reason(connection->session));
     } else if (is_to_shut_down(connection)) {
         finish_with_reply(connection, REPLY_SHUTDOWN);
-    } else if (is_clogged(connection)) {
+    } else if (stream_is_clogged(connection->stream)) {
         set_deadline(connection);
         wait_for_client(connection);
     } else if (session_has_work(connection->session)) {
