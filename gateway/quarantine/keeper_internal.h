@@ -41,6 +41,8 @@ struct keeper_item {
     uint64_t file_bytes;
     struct store_draft *draft;  /* NULL when there is none */
     enum store_result result;
+    bool was_unanswered;        /* it was there before, and no worker had been told of it */
+    bool is_answered;           /* its file says that a worker is being told of it */
 };
 /*
  * Copies that go to the disk together; bytes of their sheets, all of which are in memory; and of

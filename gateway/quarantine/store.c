@@ -22,6 +22,12 @@
 #include "base/memory.h"
 #include "quarantine/store_file.h"
 
+/*
+ * The mode of a file says whether a worker was told of it. A copy of which none was, and whose
+ * worker is dead, was promised to no client; but for a loss of power, so it is not thrown away.
+ */
+#define MODE_STORED 0400
+#define MODE_ANSWERED 0600
 #define NAME_BYTES (COPY_ID_MAX_BYTES + 2) /* ".ID" and its NUL */
 
 struct store {
@@ -62,7 +68,7 @@ static int make_temporary(const struct store *store, const char *name)
 {
     for (int tries = 0; tries < 10; tries++) {
         int fd = openat(store->mail_fd, name,
-                        O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+                        O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, MODE_STORED);
         struct stat status;
 
         if (fd < 0 && (errno != EEXIST || !remove_if_dead(store, name)))
@@ -338,6 +344,13 @@ enum store_result store_sync_folder(struct store *store, struct text *problem)
         return STORE_DONE;
     text_add_format(problem, "cannot sync the folder of held mail: %s", strerror(errno));
     return store_result_of(errno);
+}
+
+enum store_result store_note_answered(struct store *store, const char *id, struct text *problem)
+{
+    if (fchmodat(store->mail_fd, id, MODE_ANSWERED, 0) == 0)
+        return STORE_DONE;
+    return fail(problem, "change the mode of", id, errno);
 }
 
 /* ---- Reading and removing ---- */

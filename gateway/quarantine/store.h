@@ -75,6 +75,12 @@ enum store_result store_write(struct store *store, const struct copy *copy, int 
  */
 void store_sync(struct store *store, struct store_draft **drafts, size_t count,
                 enum store_result *results, struct text *problem);
+/*
+ * Notes in the mode of its file that the worker is about to be told that the copy is there. It is
+ * not synced: after a loss of power the note may be missing.
+ */
+enum store_result store_note_answered(struct store *store, const char *id, struct text *problem)
+    __attribute__((warn_unused_result));
 /* Bytes of the file that it will be. */
 uint64_t store_draft_bytes(const struct store_draft *draft);
 /* Forgets it, and takes its file away. NULL is fine. */
@@ -85,6 +91,7 @@ struct store_file {
     int fd;               /* owned; open for reading */
     uint64_t content_bytes;
     uint64_t file_bytes;
+    bool is_answered;     /* store_note_answered was called for it */
     struct copy copy;     /* owned */
 };
 /*

@@ -353,6 +353,7 @@ enum store_result store_file_read(struct store_file *file, bool is_whole, struct
     if (!S_ISREG(status.st_mode))
         return broken(problem, "is no file");
     file->file_bytes = (uint64_t)status.st_size;
+    file->is_answered = (status.st_mode & S_IWUSR) != 0;
     result = read_footer(file, &footer, problem);
     if (result == STORE_DONE)
         result = read_text(file, &footer, problem);

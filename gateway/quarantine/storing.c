@@ -4,6 +4,7 @@
  * the disk make the next group. Files first, then the disk, then the index, and
  * only then the answers.
  */
+#include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -125,7 +126,7 @@ static bool is_closed(struct keeper *keeper, const char *id)
  * One that was stored before, for a worker that has not heard the answer; STORE_ABSENT: none. An
  * owner may have been faster than the answer; a second file would be a second mail.
  */
-static enum store_result recognise(struct keeper *keeper, const struct keeper_item *item,
+static enum store_result recognise(struct keeper *keeper, struct keeper_item *item,
                                    struct text *problem)
 {
     struct store_file file;
@@ -139,6 +140,7 @@ static enum store_result recognise(struct keeper *keeper, const struct keeper_it
         text_add_format(problem, "there is another mail of the id %s", item->claim.id);
         result = STORE_FAILED;
     }
+    item->was_unanswered = !file.is_answered;
     store_file_clear(&file);
     if (result == STORE_DONE)
         result = store_sync_folder(keeper->store, problem);
@@ -237,6 +239,35 @@ static void sync_group(struct keeper *keeper, struct text *problem)
     }
 }
 
+static bool can_hear(const struct keeper_worker *worker)
+{
+    struct pollfd channel = { .fd = worker->channel };
+
+    return poll(&channel, 1, 0) == 0;
+}
+
+/*
+ * A copy counts for held once its worker is told so: a worker that had given up by then, and told
+ * its client to come again, may have died before it could have the copy erased. So what no worker
+ * was told of stays pending, until the worker says it again or is found dead.
+ */
+static void note_answers(struct keeper *keeper, struct text *problem)
+{
+    for (size_t i = 0; i < keeper->item_count; i++) {
+        struct keeper_item *item = &keeper->items[i];
+        bool is_there = item->draft != NULL || item->was_unanswered;
+
+        if (item->result != STORE_DONE || !is_there || !can_hear(item->worker))
+            continue;
+        item->result = store_note_answered(keeper->store, item->claim.id, problem);
+        item->is_answered = item->result == STORE_DONE;
+        if (!item->is_answered)
+            report_item(keeper, item, problem);
+        else if (item->was_unanswered && !item->copy.is_pending)
+            keeper_note_all(keeper, AUDIT_COMMIT, item->claim.id);
+    }
+}
+
 static void note_group(struct keeper *keeper)
 {
     struct audit_entry entries[KEEPER_GROUP_COUNT];
@@ -247,7 +278,7 @@ static void note_group(struct keeper *keeper)
 
         if (item->result != STORE_DONE || item->draft == NULL)
             continue;
-        index_add(keeper->index, &item->copy, item->file_bytes);
+        index_add(keeper->index, &item->copy, item->is_answered, item->file_bytes);
         entries[count] = (struct audit_entry){ .wall_us = clock_wall_us(), .event = AUDIT_HOLD,
                                                .recipient = AUDIT_ALL_RECIPIENTS };
         memcpy(entries[count].id, item->claim.id, sizeof entries[count].id);
@@ -280,6 +311,7 @@ void keeper_write_group(void *owner)
         report_item(keeper, item, &problem);
     }
     sync_group(keeper, &problem);
+    note_answers(keeper, &problem);
     note_group(keeper);
     for (size_t i = 0; i < keeper->item_count; i++) {
         answer_item(&keeper->items[i]);
