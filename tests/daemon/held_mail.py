@@ -217,6 +217,30 @@ class HeldMailTests(GatewayTests):
         wait_for(lambda: len(self.mails()) == 1, "the copy to be erased that was given up")
         expect(send_held(self.gateway.port, "hold once more")[0] == 250, "mail is not held")
 
+    def test_a_worker_does_not_end_before_the_keeper_knows_what_it_gave_up(self):
+        self.configure(workers=1)
+        with open(self.gateway.config_path, encoding="utf-8") as file:
+            text = file.read().replace("drain-timeout 3s", "drain-timeout 300ms")
+        with open(self.gateway.config_path, "w", encoding="utf-8") as file:
+            file.write(text)
+        self.gateway.start()
+        worker = self.gateway.children("posternd: worker")[0]
+        keeper = self.kill("posternd: keeper", signal.SIGSTOP)
+        client, answers = HeldClient(self.gateway.port), []
+        thread = threading.Thread(target=lambda: answers.append(client.send_to("hold it")))
+        thread.start()
+        time.sleep(0.3)
+        self.gateway.process.send_signal(signal.SIGHUP)
+        thread.join()
+        client.close()
+        expect(answers[0][0] == 421, f"got {answers[0]}")
+        time.sleep(0.5)
+        expect(worker in self.gateway.children("posternd: worker"), "the worker has ended")
+        os.kill(keeper, signal.SIGCONT)
+        wait_for(lambda: worker not in self.gateway.children("posternd: worker"),
+                 "the worker to end")
+        expect(not self.mails(), f"mail is there that was given up: {self.mails()}")
+
     def test_more_than_max_waiting_are_put_off(self):
         self.start(settings="max-waiting 2;", workers=1)
         expect(send_held(self.gateway.port)[0] == 250, "mail is not held")
