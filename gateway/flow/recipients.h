@@ -42,7 +42,8 @@ void recipients_clear(struct recipients *recipients);
 
 /*
  * Adds a copy of `recipient`. The attempt is borrowed until the next one is added. NULL when the
- * budget is spent: many clients with many recipients and no message are as heavy as messages.
+ * budget is spent: many clients with many recipients and no message are as heavy as messages. The
+ * first one always finds room, and a few more while there are none but such.
  */
 struct attempt *recipients_add(struct recipients *recipients, const struct recipient *recipient)
     __attribute__((warn_unused_result));
@@ -95,9 +96,11 @@ const struct attempt *recipients_find(const struct recipients *recipients, enum 
 /* All accepted ones get `reply`. */
 void recipients_reply_alike(struct recipients *recipients, const struct reply *reply);
 /*
- * Each accepted one gets its own: a refusal by its verdict, `outcome` where it was delivered.
- * Returns the accepted_count replies in order; the caller frees the array.
+ * Each accepted one gets its own: a refusal by its verdict, `delivered` or `held` where that became
+ * of it, and a plain success where it was discarded. Returns the accepted_count replies in
+ * order; the caller frees the array.
  */
-struct reply *recipients_reply_each(struct recipients *recipients, const struct reply *outcome);
+struct reply *recipients_reply_each(struct recipients *recipients, const struct reply *delivered,
+                                    const struct reply *held);
 
 #endif

@@ -83,18 +83,40 @@ static enum record_verdict success_verdict(const struct transaction *transaction
                                                  : RECORD_VERDICT_DISCARD;
 }
 
-/* Where some were refused, the client is told of each (PRDR), or it could not have come to this. */
+/* The owner wants the client to know that mail is held, and there is some. */
+static bool tells_of_held(const struct transaction *transaction)
+{
+    return has(transaction, ACTION_QUARANTINE) &&
+           transaction->party.shared->settings.config->quarantine.reply == HELD_REPLY_TELL;
+}
+
+static struct reply held_reply(const struct transaction *transaction)
+{
+    return server_reply_get(tells_of_held(transaction) ? REPLY_MESSAGE_HELD
+                                                       : REPLY_MESSAGE_ACCEPTED);
+}
+
+/* Where some were refused, the client speaks PRDR, or it could not have come to this. */
+static bool is_to_hear_of_each(const struct transaction *transaction)
+{
+    bool has_others = has(transaction, ACTION_ACCEPT) || has(transaction, ACTION_DISCARD);
+
+    return has(transaction, ACTION_REJECT) ||
+           (transaction->party.is_prdr && tells_of_held(transaction) && has_others);
+}
+
 static void answer_success(struct transaction *transaction, const struct reply *outcome)
 {
     enum record_verdict verdict = success_verdict(transaction);
+    struct reply held = held_reply(transaction);
     struct reply overall = *outcome;
     struct reply *each;
 
-    if (!has(transaction, ACTION_REJECT)) {
+    if (!is_to_hear_of_each(transaction)) {
         answer_all(transaction, verdict, outcome);
         return;
     }
-    each = recipients_reply_each(&transaction->recipients, outcome);
+    each = recipients_reply_each(&transaction->recipients, outcome, &held);
     transaction_conclude(transaction, verdict, outcome);
     transaction->events->on_final(transaction->owner, &overall, each,
                                   transaction->recipients.accepted_count);
@@ -207,15 +229,6 @@ static void deliver(struct transaction *transaction)
 
 /* ---- Held mail. */
 
-static struct reply held_reply(const struct transaction *transaction)
-{
-    const struct config *config = transaction->party.shared->settings.config;
-    bool is_told = has(transaction, ACTION_QUARANTINE) &&
-                   config->quarantine.reply == HELD_REPLY_TELL;
-
-    return server_reply_get(is_told ? REPLY_MESSAGE_HELD : REPLY_MESSAGE_ACCEPTED);
-}
-
 /* The copy is on the disk, or cannot be. */
 static void on_held(void *owner, enum server_reply problem)
 {
@@ -291,9 +304,7 @@ static void refuse_all(struct transaction *transaction, enum action action)
 /* Some are to be refused: each hears it, or theirs is held, or they are to come one at a time. */
 static void decide_mixed(struct transaction *transaction)
 {
-    bool is_for_none = !has(transaction, ACTION_ACCEPT) && !has(transaction, ACTION_QUARANTINE);
-
-    if (transaction->party.is_prdr && !is_for_none) {
+    if (transaction->party.is_prdr) {
         carry_out(transaction);
     } else if (transaction->party.shared->settings.keeper != NULL) {
         recipients_hold_rejected(&transaction->recipients);
