@@ -421,6 +421,9 @@ class GatewayTests:
         self.backend = backend
         self.gateway = gateway
 
+    def close(self):
+        """What else a test has started; called behind each."""
+
     def start_with_sockets(self, sockets, names):
         """As a service manager hands them over: from descriptor 3 on. A shell says our pid."""
         high = [os.dup2(sock.fileno(), 100 + number) for number, sock in enumerate(sockets)]
