@@ -116,10 +116,10 @@ class Group:
         return configuration.make(changes, {**places, **first.values}, user())
 
     def write_zone(self, case):
-        """The names that there are; the gateway asks nobody about them."""
+        """The names that there are; of all others there is nothing of use. Nobody is asked."""
         path = os.path.join(self.folder, "zone")
         with open(path, "w", encoding="utf-8") as file:
-            file.write(case.text("zone") + "\n")
+            file.write(case.text("zone") + '\n*. TXT "nothing"\n')
         return path
 
     def await_learning(self, backend):
