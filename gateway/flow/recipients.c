@@ -307,16 +307,16 @@ void recipients_note_held(struct recipients *recipients)
     }
 }
 
-static bool has_tag(const char *const *tags, size_t count, const char *tag)
+static bool has_tag(const struct tag *const *tags, size_t count, const struct tag *tag)
 {
     for (size_t i = 0; i < count; i++)
-        if (slice_equals(slice_from(tags[i]), slice_from(tag)))
+        if (slice_equals(slice_from(tags[i]->name), slice_from(tag->name)))
             return true;
     return false;
 }
 
 size_t recipients_collect_tags(const struct recipients *recipients, enum action action,
-                               const char **tags)
+                               const struct tag **tags)
 {
     size_t count = 0;
 

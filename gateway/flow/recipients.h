@@ -16,6 +16,7 @@
 #include "mail/envelope.h"
 #include "mail/spool.h"
 #include "verdict/decide.h"
+#include "verdict/stamp.h"
 
 /* One RCPT, whatever became of it. */
 struct attempt {
@@ -89,8 +90,8 @@ void recipients_note_held(struct recipients *recipients);
  * many; `tags` has room for RECIPIENTS_MAX_TAGS.
  */
 size_t recipients_collect_tags(const struct recipients *recipients, enum action action,
-                               const char **tags);
-#define RECIPIENTS_MAX_TAGS (4 * VERDICT_MAX_TAGS)
+                               const struct tag **tags);
+#define RECIPIENTS_MAX_TAGS STAMP_MAX_TAGS
 /* The first accepted recipient whose verdict is `action`, or NULL: its rule speaks for all. */
 const struct attempt *recipients_find(const struct recipients *recipients, enum action action);
 /* All accepted ones get `reply`. */

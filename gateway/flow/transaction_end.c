@@ -185,7 +185,8 @@ static bool reserve_log(struct transaction *transaction)
 
 static void stamp(struct transaction *transaction)
 {
-    const char *tags[RECIPIENTS_MAX_TAGS];
+    const struct tag *tags[RECIPIENTS_MAX_TAGS];
+    struct message *message = &transaction->intake.message;
     struct stamp stamp = {
         .facts = &transaction->facts,
         .hostname = transaction->party.shared->settings.config->hostname,
@@ -195,16 +196,19 @@ static void stamp(struct transaction *transaction)
         .wall_us = clock_wall_us(),
         .tags = tags,
         .tag_count = recipients_collect_tags(&transaction->recipients, ACTION_ACCEPT, tags),
+        .message = message,
+        .subject = transaction->subject,
     };
     struct text fields;
 
     /* Only a sole recipient is named: several must not learn of each other. */
     if (transaction->recipients.accepted_count > 1)
         transaction->facts.recipient = NULL;
-    text_init(&fields, TRANSACTION_RESULTS_MAX_BYTES + STAMP_MAX_BYTES);
+    text_init(&fields, TRANSACTION_RESULTS_MAX_BYTES + STAMP_MAX_BYTES +
+                           stamp_subject_max_bytes(message, transaction->subject));
     transaction_print_results(transaction, &fields);
     stamp_print(&fields, &stamp);
-    message_add_on_top(&transaction->intake.message, text_slice(&fields));
+    message_add_on_top(message, text_slice(&fields));
     text_clear(&fields);
 }
 
@@ -256,6 +260,7 @@ static void hold(struct transaction *transaction)
         .facts = &transaction->facts,
         .policy = transaction->policy,
         .backend = transaction->backend,
+        .subject = transaction->subject,
         .is_pending = has(transaction, ACTION_ACCEPT),
     };
     struct text results;
@@ -274,6 +279,18 @@ static void hold(struct transaction *transaction)
     text_clear(&results);
 }
 
+/* The one message goes to some and is held for others; each of the two has its own tags. */
+static void cut_subject(struct transaction *transaction)
+{
+    static const enum action actions[] = { ACTION_ACCEPT, ACTION_QUARANTINE };
+    const struct tag *tags[RECIPIENTS_MAX_TAGS];
+
+    for (size_t i = 0; i < 2 && transaction->subject == NULL; i++)
+        transaction->subject = stamp_cut_subject(
+            &transaction->intake.message, tags,
+            recipients_collect_tags(&transaction->recipients, actions[i], tags));
+}
+
 /* No refusal stands in the way of those who get it. */
 static void carry_out(struct transaction *transaction)
 {
@@ -286,6 +303,7 @@ static void carry_out(struct transaction *transaction)
                         &recipients_find(&transaction->recipients, action)->verdict);
     stamp_cut_foreign(&transaction->intake.message,
                       transaction->party.shared->settings.config->authserv_id);
+    cut_subject(transaction);
     if (has(transaction, ACTION_QUARANTINE))
         hold(transaction);
     else if (action == ACTION_ACCEPT)
