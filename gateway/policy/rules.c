@@ -261,8 +261,8 @@ static bool from_has_keyword(const struct facts *facts, size_t keyword)
     size_t fields = message_count_fields(facts->message, SLICE("From"));
 
     switch (keyword) {
-    case FROM_MISSING:
-        return fields == 0;
+    case FROM_MISSING: /* an empty group names nobody (RFC 6854) */
+        return fields == 0 || (facts->from->count == 0 && !facts->from->is_malformed);
     case FROM_MULTIPLE:
         return fields > 1 || facts->from->count > 1;
     default:
