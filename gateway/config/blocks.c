@@ -221,6 +221,8 @@ static const struct setting checks_settings[] = {
     { .key = "dkim-length", .type = SETTING_WORD, TO(dkim_length), .words = length_words,
       .default_text = "whole",
       .doc = "What a signature that names a length of the body must cover to count." },
+    { .key = "arc-sets", .type = SETTING_NUMBER, TO(max_arc_sets), .min = 1, .max = 50,
+      .default_text = "10", .doc = "Sets that an ARC chain may have; a longer one fails." },
     { .key = "clock-drift", .type = SETTING_DURATION, TO(clock_drift_ms), .min = 0,
       .max = 60 * MINUTE, .default_text = "5m",
       .doc = "How far the clocks of signers may differ from ours." },

@@ -9,11 +9,12 @@
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/memory.h"
+#include "checks/arc.h"
 #include "checks/dmarc.h"
 #include "checks/spf.h"
 
 /* Checks that need the whole content. */
-#define CONTENT_CHECKS (CHECK_BIT(CHECK_DKIM) | CHECK_BIT(CHECK_DMARC))
+#define SIGNATURE_CHECKS (CHECK_BIT(CHECK_DKIM) | CHECK_BIT(CHECK_DMARC))
 
 /* A question that is out. */
 struct question {
@@ -32,7 +33,8 @@ struct check_run {
     /* State. */
     unsigned int begun;        /* CHECK_BITs */
     bool is_awaited;           /* on_done is still to come */
-    struct dkim_check *dkim;   /* owned; NULL when the content is not looked at */
+    struct dkim_check *dkim;   /* owned; NULL when the content is not looked at for it */
+    struct arc_check *arc;     /* likewise */
     /* In flight. */
     struct dns_answers *answers; /* owned */
     struct list_link questions;
@@ -88,6 +90,7 @@ void check_run_free(struct check_run **handle)
     loop_task_cancel(&run->step_task);
     loop_timer_cancel(&run->timer);
     dkim_check_free(&run->dkim);
+    arc_check_free(&run->arc);
     dns_answers_free(&run->answers);
     findings_clear(&run->findings);
     mem_free(run);
@@ -119,6 +122,11 @@ static bool run_dkim(struct check_run *run)
     return run->dkim != NULL && dkim_check_conclude(run->dkim, run->answers, &run->findings.dkim);
 }
 
+static bool run_arc(struct check_run *run)
+{
+    return run->arc != NULL && arc_check_conclude(run->arc, run->answers, &run->findings.arc);
+}
+
 static bool run_dmarc(struct check_run *run)
 {
     const struct dkim_finding *dkim = &run->findings.dkim;
@@ -148,6 +156,7 @@ static bool run_check(struct check_run *run, enum check_id check)
     case CHECK_SPF_HELO: return run_spf(run, true, &run->findings.spf_helo);
     case CHECK_DKIM: return run_dkim(run);
     case CHECK_DMARC: return run_dmarc(run);
+    case CHECK_ARC: return run_arc(run);
     }
     return true;
 }
@@ -258,31 +267,52 @@ bool check_run_start(struct check_run *run, unsigned int checks)
 
 void check_run_open_content(struct check_run *run, unsigned int checks)
 {
-    if ((checks & CONTENT_CHECKS) != 0 && run->dkim == NULL)
-        run->dkim = dkim_check_new(run->settings->dkim, &run->settings->dkim_settings,
-                                   clock_wall_us() / 1000000);
+    const struct check_settings *settings = run->settings;
+    uint64_t now_s = clock_wall_us() / 1000000;
+
+    if ((checks & SIGNATURE_CHECKS) != 0 && run->dkim == NULL)
+        run->dkim = dkim_check_new(settings->dkim, &settings->dkim_settings, now_s);
+    if ((checks & CHECK_BIT(CHECK_ARC)) != 0 && run->arc == NULL)
+        run->arc = arc_check_new(&settings->dkim_settings, settings->max_arc_sets, now_s);
+}
+
+/* True when it has just learned of keys: they are to come while the body does. */
+static bool take_for_dkim(struct check_run *run, const struct message *message,
+                          struct slice piece)
+{
+    bool had_header = dkim_check_is_header_taken(run->dkim);
+
+    dkim_check_take(run->dkim, message, piece);
+    return !had_header && dkim_check_is_header_taken(run->dkim) &&
+           !dkim_check_want_keys(run->dkim, run->answers);
+}
+
+static bool take_for_arc(struct check_run *run, const struct message *message, struct slice piece)
+{
+    bool had_header = arc_check_is_header_taken(run->arc);
+
+    arc_check_take(run->arc, message, piece);
+    return !had_header && arc_check_is_header_taken(run->arc) &&
+           !arc_check_want_keys(run->arc, run->answers);
 }
 
 void check_run_take_content(struct check_run *run, const struct message *message,
                             struct slice piece)
 {
-    bool had_header;
+    bool wants_keys = run->dkim != NULL && take_for_dkim(run, message, piece);
 
-    if (run->dkim == NULL)
-        return;
-    had_header = dkim_check_is_header_taken(run->dkim);
-    dkim_check_take(run->dkim, message, piece);
-    if (had_header || !dkim_check_is_header_taken(run->dkim))
-        return;
-    /* So that the keys come while the body does. */
-    (void)dkim_check_want_keys(run->dkim, run->answers);
-    ask(run);
+    if (run->arc != NULL && take_for_arc(run, message, piece))
+        wants_keys = true;
+    if (wants_keys)
+        ask(run);
 }
 
 void check_run_end_content(struct check_run *run, const struct message *message)
 {
     if (run->dkim != NULL)
         dkim_check_end(run->dkim, message);
+    if (run->arc != NULL)
+        arc_check_end(run->arc, message);
 }
 
 /* ---- Results. */

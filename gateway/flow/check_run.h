@@ -4,8 +4,8 @@
  * and runs them again when answers have come, until each has its finding or the time
  * is up. It decides nothing.
  *
- * SPF can be started from the first recipient on. DKIM looks at the content while it
- * comes, and ends behind it, as does DMARC, which builds on the others.
+ * SPF can be started from the first recipient on. DKIM and ARC look at the content
+ * while it comes, and end behind it, as does DMARC, which builds on the others.
  */
 #ifndef POSTERN_FLOW_CHECK_RUN_H
 #define POSTERN_FLOW_CHECK_RUN_H
@@ -28,6 +28,7 @@ struct check_settings {
     struct resolver *resolver;   /* lent; NULL: no check can be run */
     struct dkim_library *dkim;   /* lent; likewise */
     struct dkim_settings dkim_settings;
+    size_t max_arc_sets;
     uint64_t timeout_ms;         /* of all checks that are under way at one time */
     size_t max_questions;        /* of one mail */
     unsigned int max_void_lookups;

@@ -54,6 +54,7 @@ static struct check_settings make_check_settings(const struct gate_settings *set
             .length_policy = length_policies[checks->dkim_length],
             .clock_drift_s = checks->clock_drift_ms / 1000,
         },
+        .max_arc_sets = checks->max_arc_sets,
         .timeout_ms = checks->timeout_ms,
         .max_questions = checks->max_questions,
         .max_void_lookups = (unsigned int)checks->max_void_lookups,

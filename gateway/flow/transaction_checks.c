@@ -102,6 +102,7 @@ void transaction_print_results(const struct transaction *transaction, struct tex
     results.dmarc_policy = findings->dmarc.record_domain != NULL
                                ? dmarc_policy_word(findings->dmarc.policy)
                                : NULL;
+    results.arc = has_ended(findings, CHECK_ARC) ? &findings->arc : NULL;
     authres_print(out, &results);
     if (settings_of(transaction)->has_received_spf)
         authres_print_received_spf(out, &results, &transaction->facts.client.address);

@@ -324,6 +324,19 @@ static enum truth dkim_domain_has_value(const struct facts *facts, const struct 
     return best;
 }
 
+/* Only the newest: it seals the message as it is, the others what it may have been. */
+static enum truth arc_sealer_has_value(const struct facts *facts, const struct term_value *value,
+                                       const struct effective_policy *policy)
+{
+    const struct arc_finding *arc = &facts->findings->arc;
+    bool may_count = arc->result == RESULT_PASS || arc->result == RESULT_TEMPERROR;
+
+    if (!may_count || arc->sealer_count == 0 ||
+        !domain_has_value(slice_from(arc->sealers[0]), value, facts, policy))
+        return TERM_FALSE;
+    return arc->result == RESULT_PASS ? TERM_TRUE : TERM_LOST;
+}
+
 static enum truth dmarc_policy_has_value(const struct dmarc_finding *dmarc,
                                          const struct term_value *value)
 {
@@ -393,6 +406,10 @@ static enum truth value_evaluate(const struct term *term, const struct term_valu
         return result_has_value(facts->findings->dmarc.result, value);
     case TERM_DMARC_POLICY:
         return dmarc_policy_has_value(&facts->findings->dmarc, value);
+    case TERM_ARC:
+        return result_has_value(facts->findings->arc.result, value);
+    case TERM_ARC_SEALER:
+        return arc_sealer_has_value(facts, value, policy);
     case TERM_DNS_TEMPERROR:
         return truth_of(was_lost(facts->findings, value));
     case TERM_HEADER:

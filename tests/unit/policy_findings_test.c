@@ -43,6 +43,18 @@ static void set_dmarc(struct dmarc_finding *dmarc, struct slice value)
                                                                : DMARC_POLICY_NONE;
 }
 
+/* "pass:new.example:old.example" */
+static void set_arc(struct arc_finding *arc, struct slice value)
+{
+    struct slice result, sealer;
+
+    slice_next(&value, ':', &result);
+    arc->result = find_result(result);
+    arc->sealers = mem_new_array(2, sizeof *arc->sealers);
+    while (slice_next(&value, ':', &sealer))
+        arc->sealers[arc->sealer_count++] = mem_copy(sealer);
+}
+
 /* "spf=fail helo=none dkim=pass:example.net dkim=fail:a.example dmarc=fail:reject" */
 static void make_findings(struct findings *findings, const char *description)
 {
@@ -62,6 +74,9 @@ static void make_findings(struct findings *findings, const char *description)
         } else if (slice_equals(name, SLICE("dkim"))) {
             findings->done |= CHECK_BIT(CHECK_DKIM);
             add_signature(&findings->dkim, value);
+        } else if (slice_equals(name, SLICE("arc"))) {
+            findings->done |= CHECK_BIT(CHECK_ARC);
+            set_arc(&findings->arc, value);
         } else {
             ck_assert(slice_equals(name, SLICE("dmarc")));
             findings->done |= CHECK_BIT(CHECK_DMARC);
@@ -105,11 +120,32 @@ static const struct {
     { "when dmarc-policy none, quarantine;", "spf=fail dkim=none dmarc=fail:reject", "?F" },
     { "when dmarc-policy none;", "spf=fail dkim=none dmarc=none", "?F" },
     { "when dmarc-policy none;", "spf=fail dkim=none dmarc=temperror", "?L" },
-    { "when dns-temperror any;", "spf=pass helo=none dkim=none dmarc=none", "?F" },
-    { "when dns-temperror any;", "spf=pass helo=temperror dkim=none dmarc=none", "?T" },
-    { "when dns-temperror spf;", "spf=temperror helo=none dkim=none dmarc=none", "?T" },
-    { "when dns-temperror dkim, dmarc;", "spf=temperror helo=none dkim=none dmarc=none", "?F" },
-    { "when dns-temperror dmarc;", "spf=none helo=none dkim=none dmarc=temperror", "?T" },
+    { "when arc pass;", "arc=pass:a.example", "?T" },
+    { "when arc pass;", "dkim=pass:a.example", "??" },
+    { "when arc none, fail;", "arc=fail", "?T" },
+    { "when arc pass;", "arc=temperror:a.example", "?L" },
+    { "when arc-sealer a.example;", "arc=pass:a.example", "?T" },
+    { "when arc-sealer a.example;", "arc=pass:b.example:a.example", "?F" },
+    { "when arc-sealer .example;", "arc=pass:b.example:a.example", "?T" },
+    { "when arc-sealer in partners;", "arc=pass:partner.example", "?T" },
+    { "when arc-sealer in partners;", "arc=fail:partner.example", "?F" },
+    { "when arc-sealer in partners;", "arc=temperror:partner.example", "?L" },
+    { "when arc-sealer in partners;", "arc=temperror:other.example:partner.example", "?F" },
+    { "when arc-sealer in partners;", "arc=none", "?F" },
+    { "when dmarc fail; except arc-sealer in partners;",
+      "spf=fail dkim=none dmarc=fail:reject arc=pass:partner.example", "?F" },
+    { "when dmarc fail; except arc-sealer in partners;",
+      "spf=fail dkim=none dmarc=fail:reject arc=none", "?T" },
+    { "when dmarc fail; except arc-sealer in partners;",
+      "spf=pass dkim=none dmarc=pass arc=temperror:partner.example", "?F" },
+    { "when dns-temperror any;", "spf=pass helo=none dkim=none dmarc=none arc=none", "?F" },
+    { "when dns-temperror any;", "spf=pass helo=temperror dkim=none dmarc=none arc=none", "?T" },
+    { "when dns-temperror spf;", "spf=temperror helo=none dkim=none dmarc=none arc=none", "?T" },
+    { "when dns-temperror dkim, dmarc;", "spf=temperror helo=none dkim=none dmarc=none arc=none",
+      "?F" },
+    { "when dns-temperror dmarc;", "spf=none helo=none dkim=none dmarc=temperror arc=none", "?T" },
+    { "when dns-temperror arc;", "spf=none helo=none dkim=none dmarc=none arc=temperror", "?T" },
+    { "when dns-temperror arc;", "spf=none helo=none dkim=none dmarc=temperror arc=none", "?F" },
     /* Joined. */
     { "when spf fail and tls none;", "spf=temperror", "FF" },
     { "when spf fail and dkim none;", "spf=temperror dkim=none", "?L" },
