@@ -3,8 +3,14 @@
  * The checks of one transaction; see check_run.h. One step runs each check that has
  * begun and not ended, in an order in which none comes before what it builds on, and
  * then asks what they have missed. Answers that come in one turn make one step.
+ *
+ * Whoever sends chooses how much is asked, and what is answered, and may then fall
+ * silent. So all that is held is in a budget: a question and its answer until the
+ * checks that are under way have ended, and a signed message's hashes until DKIM has.
  */
 #include "flow/check_run.h"
+
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/list.h"
@@ -14,6 +20,11 @@
 
 /* Checks that need the whole content. */
 #define CONTENT_CHECKS (CHECK_BIT(CHECK_DKIM) | CHECK_BIT(CHECK_DMARC))
+
+/* What a question takes without its name, here, in the table and in the resolver; ... */
+#define QUESTION_BYTES 1024
+/* ... and how often its name is kept. */
+#define NAME_COPIES 3
 
 /* A question that is out. */
 struct question {
@@ -27,12 +38,15 @@ struct check_run {
     /* Lent. */
     const struct check_settings *settings;
     const struct facts *facts;
-    void (*on_done)(void *owner);
+    const struct check_run_events *events;
     void *owner;
     /* State. */
     unsigned int begun;        /* CHECK_BITs */
+    bool is_stopped;
     bool is_awaited;           /* on_done is still to come */
-    struct dkim_check *dkim;   /* owned; NULL when the content is not looked at */
+    struct dkim_check *dkim;   /* owned; NULL when the content is not looked at, or was */
+    uint64_t content_bytes;    /* of memory, taken for it */
+    uint64_t answer_bytes;     /* likewise for questions and answers */
     /* In flight. */
     struct dns_answers *answers; /* owned */
     struct list_link questions;
@@ -50,13 +64,13 @@ static void on_timeout(void *owner);
 /* ---- Life. */
 
 struct check_run *check_run_new(const struct check_settings *settings, const struct facts *facts,
-                                void (*on_done)(void *owner), void *owner)
+                                const struct check_run_events *events, void *owner)
 {
     struct check_run *run = mem_new(sizeof *run);
 
     run->settings = settings;
     run->facts = facts;
-    run->on_done = on_done;
+    run->events = events;
     run->owner = owner;
     run->answers = dns_answers_new(settings->max_questions);
     list_init(&run->questions);
@@ -78,16 +92,56 @@ static void forget_questions(struct check_run *run)
         question_free(LIST_OWNER(run->questions.next, struct question, entry));
 }
 
+/* ---- Memory. */
+
+static bool take_memory(struct check_run *run, uint64_t *taken, uint64_t bytes)
+{
+    if (bytes > 0 && !run->events->take_memory(run->owner, bytes))
+        return false;
+    *taken += bytes;
+    return true;
+}
+
+static void give_back_memory(struct check_run *run, uint64_t *taken)
+{
+    if (*taken > 0)
+        run->events->give_back_memory(run->owner, *taken);
+    *taken = 0;
+}
+
+/* What was asked ahead of its need may still be out; its answer is for the cache. */
+static void drop_answers(struct check_run *run)
+{
+    forget_questions(run);
+    dns_answers_forget(run->answers);
+    give_back_memory(run, &run->answer_bytes);
+}
+
+static void drop_content(struct check_run *run)
+{
+    dkim_check_free(&run->dkim);
+    give_back_memory(run, &run->content_bytes);
+}
+
+void check_run_stop(struct check_run *run)
+{
+    if (run == NULL)
+        return;
+    run->is_stopped = true;
+    run->is_awaited = false;
+    loop_task_cancel(&run->step_task);
+    loop_timer_cancel(&run->timer);
+    drop_answers(run);
+    drop_content(run);
+}
+
 void check_run_free(struct check_run **handle)
 {
     struct check_run *run = *handle;
 
     if (run == NULL)
         return;
-    forget_questions(run);
-    loop_task_cancel(&run->step_task);
-    loop_timer_cancel(&run->timer);
-    dkim_check_free(&run->dkim);
+    check_run_stop(run);
     dns_answers_free(&run->answers);
     findings_clear(&run->findings);
     mem_free(run);
@@ -116,7 +170,10 @@ static bool run_spf(struct check_run *run, bool is_about_helo, struct spf_findin
 
 static bool run_dkim(struct check_run *run)
 {
-    return run->dkim != NULL && dkim_check_conclude(run->dkim, run->answers, &run->findings.dkim);
+    if (run->dkim == NULL || !dkim_check_conclude(run->dkim, run->answers, &run->findings.dkim))
+        return false;
+    drop_content(run);
+    return true;
 }
 
 static bool run_dmarc(struct check_run *run)
@@ -176,15 +233,31 @@ static void run_checks(struct check_run *run)
 
 /* ---- Steps. */
 
+static const char no_memory[] = "no memory";
+
 static void on_answer(void *owner, struct dns_answer *answer)
 {
     struct question *question = owner;
     struct check_run *run = question->run;
 
     question->lookup = NULL; /* it ends with this */
-    dns_answers_put(run->answers, &question->asked, dns_answer_ref(answer));
+    if (take_memory(run, &run->answer_bytes, dns_answer_bytes(answer)))
+        dns_answers_put(run->answers, &question->asked, dns_answer_ref(answer));
+    else
+        dns_answers_put(run->answers, &question->asked, dns_answer_new_failed(no_memory));
     question_free(question);
     loop_defer(run->settings->loop, &run->step_task);
+}
+
+static void start_question(struct check_run *run, const struct dns_question *wanted)
+{
+    struct question *question = mem_new(sizeof *question);
+
+    question->run = run;
+    question->asked = *wanted;
+    list_add_last(&run->questions, &question->entry);
+    question->lookup = resolver_start(run->settings->resolver, slice_from(wanted->name),
+                                      wanted->type, on_answer, question);
 }
 
 static void ask(struct check_run *run)
@@ -192,20 +265,21 @@ static void ask(struct check_run *run)
     struct dns_question wanted;
 
     while (dns_answers_take_wanted(run->answers, &wanted)) {
-        struct question *question = mem_new(sizeof *question);
+        uint64_t bytes = QUESTION_BYTES + NAME_COPIES * strlen(wanted.name);
 
-        question->run = run;
-        question->asked = wanted;
-        list_add_last(&run->questions, &question->entry);
-        question->lookup = resolver_start(run->settings->resolver, slice_from(wanted.name),
-                                          wanted.type, on_answer, question);
+        if (take_memory(run, &run->answer_bytes, bytes)) {
+            start_question(run, &wanted);
+            continue;
+        }
+        dns_answers_put(run->answers, &wanted, dns_answer_new_failed(no_memory));
+        loop_defer(run->settings->loop, &run->step_task);
     }
 }
 
-/* What was asked ahead of its need may still be out when all has ended; it is for the cache. */
 static void finish(struct check_run *run)
 {
     loop_timer_cancel(&run->timer);
+    drop_answers(run);
     if (run->is_awaited)
         run->waited_ms += loop_now_ms(run->settings->loop) - run->waiting_since_ms;
 }
@@ -228,7 +302,7 @@ static void step_later(void *owner)
     if (!run->is_awaited || !step(run))
         return;
     run->is_awaited = false;
-    run->on_done(run->owner);
+    run->events->on_done(run->owner);
 }
 
 static void on_timeout(void *owner)
@@ -246,7 +320,7 @@ bool check_run_start(struct check_run *run, unsigned int checks)
         if ((checks & CHECK_BIT(i)) != 0)
             checks |= foundation_of((enum check_id)i);
     run->begun |= checks;
-    if (step(run))
+    if (run->is_stopped || step(run))
         return true;
     run->is_awaited = true;
     run->waiting_since_ms = loop_now_ms(run->settings->loop);
@@ -263,26 +337,41 @@ void check_run_open_content(struct check_run *run, unsigned int checks)
                                    clock_wall_us() / 1000000);
 }
 
-void check_run_take_content(struct check_run *run, const struct message *message,
+/* Before the check does what needs it: it has seen no signature so far. */
+static bool take_content_memory(struct check_run *run, const struct message *message)
+{
+    return dkim_check_is_header_taken(run->dkim) ||
+           take_memory(run, &run->content_bytes,
+                       dkim_check_bytes(&run->settings->dkim_settings, message));
+}
+
+bool check_run_take_content(struct check_run *run, const struct message *message,
                             struct slice piece)
 {
     bool had_header;
 
     if (run->dkim == NULL)
-        return;
+        return true;
+    if (message_is_header_complete(message) && !take_content_memory(run, message))
+        return false;
     had_header = dkim_check_is_header_taken(run->dkim);
     dkim_check_take(run->dkim, message, piece);
     if (had_header || !dkim_check_is_header_taken(run->dkim))
-        return;
+        return true;
     /* So that the keys come while the body does. */
     (void)dkim_check_want_keys(run->dkim, run->answers);
     ask(run);
+    return true;
 }
 
-void check_run_end_content(struct check_run *run, const struct message *message)
+bool check_run_end_content(struct check_run *run, const struct message *message)
 {
-    if (run->dkim != NULL)
-        dkim_check_end(run->dkim, message);
+    if (run->dkim == NULL)
+        return true;
+    if (!take_content_memory(run, message))
+        return false;
+    dkim_check_end(run->dkim, message);
+    return true;
 }
 
 /* ---- Results. */
