@@ -25,6 +25,10 @@ enum state {
     STATE_CONCLUDED, /* the finding was given */
 };
 
+/* What a body's hash and a set take, OpenSSL's part in it included, and some more. */
+#define BODY_BYTES 4096
+#define SET_BYTES 4096
+
 struct arc_check {
     /* Lent. */
     const struct dkim_settings *settings;
@@ -70,6 +74,15 @@ void arc_check_free(struct arc_check **handle)
     arc_chain_clear(&check->chain);
     mem_free(check);
     *handle = NULL;
+}
+
+uint64_t arc_check_bytes(size_t max_sets, const struct message *message)
+{
+    size_t sets = message_count_fields(message, SLICE("ARC-Seal"));
+
+    if (sets == 0)
+        return 0;
+    return BODY_BYTES + (sets < max_sets ? sets : max_sets) * SET_BYTES;
 }
 
 bool arc_check_is_header_taken(const struct arc_check *check)

@@ -54,6 +54,8 @@ void arc_check_take(struct arc_check *check, const struct message *message, stru
 /* After message_end. */
 void arc_check_end(struct arc_check *check, const struct message *message);
 
+/* What a check of it will hold at most, once the header section of the message is over. */
+uint64_t arc_check_bytes(size_t max_sets, const struct message *message);
 /* The header section has been read: it is known which keys are needed. */
 bool arc_check_is_header_taken(const struct arc_check *check);
 /* Makes all of them wanted. True when none is missing. */

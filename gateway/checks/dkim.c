@@ -26,6 +26,11 @@
 #include "checks/body_reader.h"
 #include "checks/dkim_entries.h"
 
+/* What the library takes: for itself, for each signature, and for each field. */
+#define LIBRARY_BYTES 8192
+#define LIBRARY_SIGNATURE_BYTES 12288
+#define LIBRARY_FIELD_BYTES 128
+
 /* So wrong may a time be before the library minds; it goes wrong itself below so many seconds. */
 #define LIBRARY_DRIFT_S 1200000000
 
@@ -148,6 +153,21 @@ void dkim_check_free(struct dkim_check **handle)
         dkim_free(check->dkim);
     mem_free(check);
     *handle = NULL;
+}
+
+uint64_t dkim_check_bytes(const struct dkim_settings *settings, const struct message *message)
+{
+    size_t signatures = 0;
+
+    for (size_t i = 0; i < message->header.field_count; i++)
+        if (dkim_entries_is_signature(message, &message->header.fields[i]))
+            signatures++;
+    if (signatures == 0)
+        return 0;
+    if (signatures > settings->max_signatures)
+        signatures = settings->max_signatures;
+    return LIBRARY_BYTES + signatures * LIBRARY_SIGNATURE_BYTES +
+           message->header.field_count * LIBRARY_FIELD_BYTES + 2 * message->header.length;
 }
 
 bool dkim_check_is_header_taken(const struct dkim_check *check)

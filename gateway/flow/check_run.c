@@ -3,8 +3,14 @@
  * The checks of one transaction; see check_run.h. One step runs each check that has
  * begun and not ended, in an order in which none comes before what it builds on, and
  * then asks what they have missed. Answers that come in one turn make one step.
+ *
+ * Whoever sends chooses how much is asked, and what is answered, and may then fall
+ * silent. So all that is held is in a budget: a question and its answer until the
+ * checks that are under way have ended, and a signed message's hashes until DKIM has.
  */
 #include "flow/check_run.h"
+
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/list.h"
@@ -15,6 +21,11 @@
 
 /* Checks that need the whole content. */
 #define SIGNATURE_CHECKS (CHECK_BIT(CHECK_DKIM) | CHECK_BIT(CHECK_DMARC))
+
+/* What a question takes without its name, here, in the table and in the resolver; ... */
+#define QUESTION_BYTES 1024
+/* ... and how often its name is kept. */
+#define NAME_COPIES 3
 
 /* A question that is out. */
 struct question {
@@ -28,13 +39,16 @@ struct check_run {
     /* Lent. */
     const struct check_settings *settings;
     const struct facts *facts;
-    void (*on_done)(void *owner);
+    const struct check_run_events *events;
     void *owner;
     /* State. */
     unsigned int begun;        /* CHECK_BITs */
+    bool is_stopped;
     bool is_awaited;           /* on_done is still to come */
-    struct dkim_check *dkim;   /* owned; NULL when the content is not looked at for it */
+    struct dkim_check *dkim;   /* owned; NULL when the content is not looked at for it, or was */
     struct arc_check *arc;     /* likewise */
+    uint64_t content_bytes;    /* of memory, taken for both */
+    uint64_t answer_bytes;     /* likewise for questions and answers */
     /* In flight. */
     struct dns_answers *answers; /* owned */
     struct list_link questions;
@@ -52,13 +66,13 @@ static void on_timeout(void *owner);
 /* ---- Life. */
 
 struct check_run *check_run_new(const struct check_settings *settings, const struct facts *facts,
-                                void (*on_done)(void *owner), void *owner)
+                                const struct check_run_events *events, void *owner)
 {
     struct check_run *run = mem_new(sizeof *run);
 
     run->settings = settings;
     run->facts = facts;
-    run->on_done = on_done;
+    run->events = events;
     run->owner = owner;
     run->answers = dns_answers_new(settings->max_questions);
     list_init(&run->questions);
@@ -80,17 +94,57 @@ static void forget_questions(struct check_run *run)
         question_free(LIST_OWNER(run->questions.next, struct question, entry));
 }
 
+/* ---- Memory. */
+
+static bool take_memory(struct check_run *run, uint64_t *taken, uint64_t bytes)
+{
+    if (bytes > 0 && !run->events->take_memory(run->owner, bytes))
+        return false;
+    *taken += bytes;
+    return true;
+}
+
+static void give_back_memory(struct check_run *run, uint64_t *taken)
+{
+    if (*taken > 0)
+        run->events->give_back_memory(run->owner, *taken);
+    *taken = 0;
+}
+
+/* What was asked ahead of its need may still be out; its answer is for the cache. */
+static void drop_answers(struct check_run *run)
+{
+    forget_questions(run);
+    dns_answers_forget(run->answers);
+    give_back_memory(run, &run->answer_bytes);
+}
+
+static void drop_content(struct check_run *run)
+{
+    dkim_check_free(&run->dkim);
+    arc_check_free(&run->arc);
+    give_back_memory(run, &run->content_bytes);
+}
+
+void check_run_stop(struct check_run *run)
+{
+    if (run == NULL)
+        return;
+    run->is_stopped = true;
+    run->is_awaited = false;
+    loop_task_cancel(&run->step_task);
+    loop_timer_cancel(&run->timer);
+    drop_answers(run);
+    drop_content(run);
+}
+
 void check_run_free(struct check_run **handle)
 {
     struct check_run *run = *handle;
 
     if (run == NULL)
         return;
-    forget_questions(run);
-    loop_task_cancel(&run->step_task);
-    loop_timer_cancel(&run->timer);
-    dkim_check_free(&run->dkim);
-    arc_check_free(&run->arc);
+    check_run_stop(run);
     dns_answers_free(&run->answers);
     findings_clear(&run->findings);
     mem_free(run);
@@ -185,15 +239,31 @@ static void run_checks(struct check_run *run)
 
 /* ---- Steps. */
 
+static const char no_memory[] = "no memory";
+
 static void on_answer(void *owner, struct dns_answer *answer)
 {
     struct question *question = owner;
     struct check_run *run = question->run;
 
     question->lookup = NULL; /* it ends with this */
-    dns_answers_put(run->answers, &question->asked, dns_answer_ref(answer));
+    if (take_memory(run, &run->answer_bytes, dns_answer_bytes(answer)))
+        dns_answers_put(run->answers, &question->asked, dns_answer_ref(answer));
+    else
+        dns_answers_put(run->answers, &question->asked, dns_answer_new_failed(no_memory));
     question_free(question);
     loop_defer(run->settings->loop, &run->step_task);
+}
+
+static void start_question(struct check_run *run, const struct dns_question *wanted)
+{
+    struct question *question = mem_new(sizeof *question);
+
+    question->run = run;
+    question->asked = *wanted;
+    list_add_last(&run->questions, &question->entry);
+    question->lookup = resolver_start(run->settings->resolver, slice_from(wanted->name),
+                                      wanted->type, on_answer, question);
 }
 
 static void ask(struct check_run *run)
@@ -201,20 +271,22 @@ static void ask(struct check_run *run)
     struct dns_question wanted;
 
     while (dns_answers_take_wanted(run->answers, &wanted)) {
-        struct question *question = mem_new(sizeof *question);
+        uint64_t bytes = QUESTION_BYTES + NAME_COPIES * strlen(wanted.name);
 
-        question->run = run;
-        question->asked = wanted;
-        list_add_last(&run->questions, &question->entry);
-        question->lookup = resolver_start(run->settings->resolver, slice_from(wanted.name),
-                                          wanted.type, on_answer, question);
+        if (take_memory(run, &run->answer_bytes, bytes)) {
+            start_question(run, &wanted);
+            continue;
+        }
+        dns_answers_put(run->answers, &wanted, dns_answer_new_failed(no_memory));
+        loop_defer(run->settings->loop, &run->step_task);
     }
 }
 
-/* What was asked ahead of its need may still be out when all has ended; it is for the cache. */
 static void finish(struct check_run *run)
 {
     loop_timer_cancel(&run->timer);
+    drop_answers(run);
+    drop_content(run);
     if (run->is_awaited)
         run->waited_ms += loop_now_ms(run->settings->loop) - run->waiting_since_ms;
 }
@@ -237,7 +309,7 @@ static void step_later(void *owner)
     if (!run->is_awaited || !step(run))
         return;
     run->is_awaited = false;
-    run->on_done(run->owner);
+    run->events->on_done(run->owner);
 }
 
 static void on_timeout(void *owner)
@@ -255,7 +327,7 @@ bool check_run_start(struct check_run *run, unsigned int checks)
         if ((checks & CHECK_BIT(i)) != 0)
             checks |= foundation_of((enum check_id)i);
     run->begun |= checks;
-    if (step(run))
+    if (run->is_stopped || step(run))
         return true;
     run->is_awaited = true;
     run->waiting_since_ms = loop_now_ms(run->settings->loop);
@@ -296,23 +368,42 @@ static bool take_for_arc(struct check_run *run, const struct message *message, s
            !arc_check_want_keys(run->arc, run->answers);
 }
 
-void check_run_take_content(struct check_run *run, const struct message *message,
+static bool is_looked_at(const struct check_run *run)
+{
+    return run->dkim != NULL || run->arc != NULL;
+}
+
+/* Before the checks do what needs it: they have seen no signature so far. */
+static bool take_content_memory(struct check_run *run, const struct message *message)
+{
+    uint64_t bytes = 0;
+
+    if (run->dkim != NULL && !dkim_check_is_header_taken(run->dkim))
+        bytes += dkim_check_bytes(&run->settings->dkim_settings, message);
+    if (run->arc != NULL && !arc_check_is_header_taken(run->arc))
+        bytes += arc_check_bytes(run->settings->max_arc_sets, message);
+    return take_memory(run, &run->content_bytes, bytes);
+}
+
+bool check_run_take_content(struct check_run *run, const struct message *message,
                             struct slice piece)
 {
     bool wants_keys = run->dkim != NULL && take_for_dkim(run, message, piece);
 
-    if (run->arc != NULL && take_for_arc(run, message, piece))
-        wants_keys = true;
     if (wants_keys)
         ask(run);
+    return true;
 }
 
-void check_run_end_content(struct check_run *run, const struct message *message)
+bool check_run_end_content(struct check_run *run, const struct message *message)
 {
+    if (is_looked_at(run) && !take_content_memory(run, message))
+        return false;
     if (run->dkim != NULL)
         dkim_check_end(run->dkim, message);
     if (run->arc != NULL)
         arc_check_end(run->arc, message);
+    return true;
 }
 
 /* ---- Results. */

@@ -14,12 +14,32 @@ static const struct config_checks *settings_of(const struct transaction *transac
     return &transaction->party.shared->settings.config->checks;
 }
 
+static bool take_memory(void *owner, uint64_t bytes)
+{
+    struct transaction *transaction = owner;
+
+    return intake_take_extra(&transaction->intake, bytes);
+}
+
+static void give_back_memory(void *owner, uint64_t bytes)
+{
+    struct transaction *transaction = owner;
+
+    intake_give_back_extra(&transaction->intake, bytes);
+}
+
+static const struct check_run_events events = {
+    .on_done = transaction_on_checked,
+    .take_memory = take_memory,
+    .give_back_memory = give_back_memory,
+};
+
 static void need_checks(struct transaction *transaction)
 {
     if (transaction->checks != NULL)
         return;
     transaction->checks = check_run_new(&transaction->party.shared->checks, &transaction->facts,
-                                        transaction_on_checked, transaction);
+                                        &events, transaction);
     transaction->facts.findings = check_run_findings(transaction->checks);
 }
 
@@ -53,19 +73,21 @@ void transaction_open_checks(struct transaction *transaction)
     check_run_open_content(transaction->checks, checks);
 }
 
-void transaction_check_content(struct transaction *transaction, struct slice content)
+bool transaction_check_content(struct transaction *transaction, struct slice content)
 {
-    if (transaction->checks != NULL)
-        check_run_take_content(transaction->checks, &transaction->intake.message, content);
+    return transaction->checks == NULL ||
+           check_run_take_content(transaction->checks, &transaction->intake.message, content);
 }
 
 void transaction_check_message(struct transaction *transaction)
 {
     if (transaction->checks == NULL || transaction->intake.problem != REPLY_OK)
         return;
-    check_run_end_content(transaction->checks, &transaction->intake.message);
-    transaction->are_checks_awaited =
-        !check_run_start(transaction->checks, find_checks(transaction));
+    if (!check_run_end_content(transaction->checks, &transaction->intake.message))
+        transaction->intake.problem = REPLY_NO_SPACE;
+    else
+        transaction->are_checks_awaited =
+            !check_run_start(transaction->checks, find_checks(transaction));
 }
 
 void transaction_note_findings(struct transaction *transaction)

@@ -52,6 +52,7 @@ void transaction_conclude(struct transaction *transaction, enum record_verdict v
         forward_cancel(&transaction->forward);
     end_holding(transaction, verdict, reply);
     transaction_note_findings(transaction);
+    check_run_stop(transaction->checks);
     transaction->final = *reply;
     transaction_enter(transaction, TRANSACTION_DONE);
     account_set_end(&transaction->account, verdict, reply);

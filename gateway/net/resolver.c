@@ -32,8 +32,11 @@
 /* The library's word on what it has proved. */
 enum { PROVED_NOTHING = 0, PROVED_WRONG = 1, PROVED_RIGHT = 2 };
 
-/* So many requests for each of `max_questions` may be with the library, most of them given up. */
-#define REQUEST_FACTOR 10
+/*
+ * So many requests for each of `max_questions` may be with the library, most of them given up. It
+ * takes 12 KiB for each.
+ */
+#define REQUEST_FACTOR 4
 
 enum question_state {
     QUESTION_WAITING,  /* for its turn: in `waiting` */

@@ -24,6 +24,7 @@ SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__)))))
 SERVERS = os.path.join(SOURCE, "tests", "servers")
 sys.path += [SERVERS, os.path.join(SOURCE, "tests", "lib")]
+import attacks  # noqa: E402
 from mail_servers import read_environment  # noqa: E402
 
 START_SECONDS = 15
@@ -214,6 +215,24 @@ class Postern(Gateway):
                                   workers=self.settings.workers, sessions=sessions,
                                   limits=limits, **vars(place)))
         return [self.program, *self.options, "-c", configuration], None
+
+
+class CheckingPostern(Postern):
+    """The same with checks on; what the DNS says of those who attack is in its local data."""
+    CONFIGURATION = Postern.CONFIGURATION.replace(
+        "otherwise accept;",
+        attacks.RULES.replace("{", "{{").replace("}", "}}") + " otherwise accept;")
+
+    def __init__(self, settings):
+        super().__init__(settings)
+        self.silent = attacks.listen_in_silence()
+
+    def command(self, place):
+        command, environment = super().command(place)
+        zone = write(os.path.join(place.folder, "zone"), attacks.make_zone())
+        with open(command[-1], "a", encoding="utf-8") as file:
+            file.write(attacks.make_checks(zone, self.silent.getsockname()[1]))
+        return command, environment
 
 
 class Haproxy(Gateway):
