@@ -388,8 +388,15 @@ static bool take_content_memory(struct check_run *run, const struct message *mes
 bool check_run_take_content(struct check_run *run, const struct message *message,
                             struct slice piece)
 {
-    bool wants_keys = run->dkim != NULL && take_for_dkim(run, message, piece);
+    bool wants_keys = false;
 
+    if (is_looked_at(run) && message_is_header_complete(message) &&
+        !take_content_memory(run, message))
+        return false;
+    if (run->dkim != NULL && take_for_dkim(run, message, piece))
+        wants_keys = true;
+    if (run->arc != NULL && take_for_arc(run, message, piece))
+        wants_keys = true;
     if (wants_keys)
         ask(run);
     return true;
