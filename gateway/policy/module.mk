@@ -3,6 +3,7 @@
 noinst_LIBRARIES += libpolicy.a
 libpolicy_a_SOURCES = \
 	gateway/policy/block_reader.c gateway/policy/block_reader.h \
+	gateway/policy/facts_print.c \
 	gateway/policy/parser.c gateway/policy/parser.h \
 	gateway/policy/policy.c gateway/policy/policy.h \
 	gateway/policy/policy_book.c gateway/policy/policy_book.h \
