@@ -16,6 +16,7 @@
 static const struct subcommand *const subcommands[] = {
     &subcommand_check,
     &subcommand_effective,
+    &subcommand_explain,
     &subcommand_quarantine,
     &subcommand_send,
     &subcommand_sink,

@@ -2,9 +2,14 @@
 # tools: the program postern.
 bin_PROGRAMS += postern
 postern_SOURCES = \
+	gateway/tools/bench.c gateway/tools/bench.h \
 	gateway/tools/check.c \
+	gateway/tools/configuration.c gateway/tools/configuration.h \
 	gateway/tools/effective.c \
+	gateway/tools/explain.c \
+	gateway/tools/explanation.c gateway/tools/explanation.h \
 	gateway/tools/files.c gateway/tools/files.h \
+	gateway/tools/json.c gateway/tools/json.h \
 	gateway/tools/lists.c gateway/tools/lists.h \
 	gateway/tools/maildir.c gateway/tools/maildir.h \
 	gateway/tools/main.c \
@@ -14,10 +19,13 @@ postern_SOURCES = \
 	gateway/tools/send.c \
 	gateway/tools/sink.c \
 	gateway/tools/sink_session.c gateway/tools/sink_session.h \
-	gateway/tools/subcommand.h
-postern_LDADD = libdaemon.a libquarantine.a librecord.a libpolicy.a libconfig.a libevidence.a libsmtp.a $(NET_LIBS)
+	gateway/tools/subcommand.h \
+	gateway/tools/trial.c gateway/tools/trial.h \
+	gateway/tools/walk.c gateway/tools/walk.h
+postern_LDADD = $(DAEMON_LIBS)
 
 dist_man_MANS += gateway/tools/postern.1
+
 EXTRA_DIST += README.md
 
 TESTS += tests/tools-cli/run.py

@@ -65,6 +65,7 @@ struct subcommand {
 
 extern const struct subcommand subcommand_check;
 extern const struct subcommand subcommand_effective;
+extern const struct subcommand subcommand_explain;
 extern const struct subcommand subcommand_quarantine;
 extern const struct subcommand subcommand_send;
 extern const struct subcommand subcommand_sink;
