@@ -18,6 +18,10 @@ POLICY_LIBS = libpolicy.a libconfig.a libdns.a $(EVIDENCE_LIBS)
 dist_man_MANS += gateway/policy/postern-policy.5
 policydir = $(pkgdatadir)/policies
 dist_policy_DATA = policies/observe.policy policies/standard.policy policies/strict.policy
+# Their cases, for postern test; tests/tools-cli runs them.
+policytestsdir = $(policydir)/tests
+dist_policytests_DATA = policies/tests/gateway.conf policies/tests/names.zone \
+	policies/tests/observe.tests policies/tests/standard.tests policies/tests/strict.tests
 
 UNIT_TESTS += unit-policy-terms unit-policy unit-policy-cases
 unit_policy_terms_SOURCES = tests/unit/policy_terms_test.c tests/unit/policy_unit.h \

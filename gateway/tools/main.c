@@ -20,6 +20,7 @@ static const struct subcommand *const subcommands[] = {
     &subcommand_quarantine,
     &subcommand_send,
     &subcommand_sink,
+    &subcommand_test,
 };
 
 #define SUBCOMMAND_COUNT (sizeof subcommands / sizeof subcommands[0])

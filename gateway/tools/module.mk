@@ -3,6 +3,7 @@
 bin_PROGRAMS += postern
 postern_SOURCES = \
 	gateway/tools/bench.c gateway/tools/bench.h \
+	gateway/tools/cases.c gateway/tools/cases.h \
 	gateway/tools/check.c \
 	gateway/tools/configuration.c gateway/tools/configuration.h \
 	gateway/tools/effective.c \
@@ -16,10 +17,12 @@ postern_SOURCES = \
 	gateway/tools/options.c \
 	gateway/tools/quarantine.c \
 	gateway/tools/output.c gateway/tools/output.h \
+	gateway/tools/ruling.c gateway/tools/ruling.h \
 	gateway/tools/send.c \
 	gateway/tools/sink.c \
 	gateway/tools/sink_session.c gateway/tools/sink_session.h \
 	gateway/tools/subcommand.h \
+	gateway/tools/test.c \
 	gateway/tools/trial.c gateway/tools/trial.h \
 	gateway/tools/walk.c gateway/tools/walk.h
 postern_LDADD = $(DAEMON_LIBS)
