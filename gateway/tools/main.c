@@ -15,6 +15,7 @@
 
 static const struct subcommand *const subcommands[] = {
     &subcommand_check,
+    &subcommand_diff,
     &subcommand_effective,
     &subcommand_explain,
     &subcommand_quarantine,

@@ -64,6 +64,7 @@ struct subcommand {
 };
 
 extern const struct subcommand subcommand_check;
+extern const struct subcommand subcommand_diff;
 extern const struct subcommand subcommand_effective;
 extern const struct subcommand subcommand_explain;
 extern const struct subcommand subcommand_quarantine;

@@ -5,7 +5,7 @@ import subprocess
 from harness import CommandTest, postern
 from programs import POSTERN
 
-COMMANDS = ("check", "effective", "explain", "send", "sink", "test")
+COMMANDS = ("check", "diff", "effective", "explain", "send", "sink", "test")
 
 
 class CommandLineTest(CommandTest):
