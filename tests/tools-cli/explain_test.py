@@ -12,7 +12,7 @@ from programs import POSTERND
 # What only a live session has: times, ids, ports, the backend's words.
 LIVE = {"ts", "sid", "txn", "client", "gen", "qid", "close", "cipher", "total_ms", "rcpt_ms",
         "data_ms", "check_ms", "backend_ms", "backend_addr", "backend_code", "backend_reply",
-        "backend_qid", "backend_reused", "backend_tls"}
+        "backend_qid", "backend_reused", "backend_tls", "sni", "tls_resumed"}
 
 SMALL = b"""
 hostname mx.example.org;

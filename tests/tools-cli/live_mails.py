@@ -3,8 +3,10 @@
 becomes of each: what `postern explain` and `postern diff` are held against."""
 import os
 import smtplib
+import ssl
 import textwrap
 
+from certificates import make_self_signed
 from gateway import Gateway
 from harness import HERE, WAIT_S
 from programs import POSTERND, make_folder, user
@@ -19,7 +21,9 @@ spool-folder {folder}/spool;
 log {{ to stderr; format {format}; }}
 resolver {{ local-data {folder}/zone; address 127.0.0.1:9; timeout 1s; }}
 quarantine {{ folder {folder}/held; }}
-listener inbound {{ listen 127.0.0.1:0; tls off; max-sessions-per-address 1000; }}
+certificate {{ names mx.example.org; chain {folder}/mx.pem; key {folder}/mx.key; }}
+listener inbound {{ listen 127.0.0.1:0; max-sessions-per-address 1000; }}
+listener secure {{ listen 127.0.0.1:0; tls required; }}
 listener crowd {{ listen 127.0.0.1:0; tls off; mixed hold; max-recipients 2; }}
 backend legacy {{ address 127.0.0.1:{port}; tls off; }}
 backend known {{ address 127.0.0.1:{port}; tls off; recipients file {folder}/known; }}
@@ -35,6 +39,7 @@ policy usual {{
     rule dmarc       {{ when dmarc fail and dmarc-policy quarantine, reject; then quarantine; }}
     rule spf-fail    {{ when spf fail; except dkim-domain in partners; then reject "no sender"; }}
     rule unsigned    {{ when dkim none; then tag unsigned; }}
+    rule encrypted   {{ when tls any; then tag encrypted; }}
     rule cheap       {{ when header Subject contains "cheap"; then discard; }}
     rule many        {{ when recipients > 1 and sender null; then tempfail; }}
     rule {big}
@@ -90,9 +95,9 @@ class Mail:
     """One mail, for a client that sends it and for options that describe it."""
 
     def __init__(self, name, sender, recipients, text, helo="mail.good.example",
-                 ip="127.0.0.1", listener="inbound"):
+                 ip="127.0.0.1", listener="inbound", tls=None):
         self.name, self.sender, self.recipients, self.text = name, sender, recipients, text
-        self.helo, self.ip, self.listener = helo, ip, listener
+        self.helo, self.ip, self.listener, self.tls = helo, ip, listener, tls
 
     def options(self, folder):
         """For postern explain; writes the message beside them."""
@@ -101,6 +106,8 @@ class Mail:
             file.write(self.text)
         words = ["--from", self.sender, "--ip", self.ip, "--helo", self.helo, "--listener",
                  self.listener, "--message", path]
+        if self.tls:
+            words += ["--tls", self.tls]
         for recipient in self.recipients:
             words += ["--rcpt", recipient]
         return words
@@ -150,6 +157,11 @@ def mails():
         Mail("routed", "ann@good.example", ["joe%other@usual.example"], message("a@good.example")),
         Mail("looping", "ann@good.example", one,
              "Received: from a by mx.example.org; x\n" * 6 + message("ann@good.example")),
+        Mail("encrypted", "ann@good.example", one, message("ann@good.example"), tls="1.3"),
+        Mail("encrypted-as-it-must", "ann@good.example", one, message("ann@good.example"),
+             listener="secure", tls="1.3"),
+        Mail("not-encrypted", "ann@good.example", one, message("ann@good.example"),
+             listener="secure"),
         Mail("no-address", "ann@@good.example", one, message("a@good.example")),
     ]
 
@@ -161,6 +173,8 @@ class LiveGateway:
         self.folder = make_folder()
         self.sink = test.start_sink()
         self.gateway = Gateway(POSTERND, self.folder)
+        make_self_signed(os.path.join(self.folder, "mx.pem"), os.path.join(self.folder, "mx.key"),
+                         "mx.example.org", days=90)
         self.write("zone", zone())
         self.write("known", "ann@known.example\n")
         self.gateway.write_configuration(self.configuration(form))
@@ -194,6 +208,9 @@ class LiveGateway:
                               source_address=(mail.ip, 0))
         try:
             client.ehlo()
+            if mail.tls:
+                client.starttls(context=ssl._create_unverified_context())
+                client.ehlo()
             code, _ = client.docmd(f"MAIL FROM:<{mail.sender}>")
             codes = [client.docmd(f"RCPT TO:<{recipient}>")[0]
                      for recipient in mail.recipients if code == 250]
