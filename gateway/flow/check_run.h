@@ -35,6 +35,9 @@ struct check_settings {
     struct slice receiver;       /* our name */
 };
 
+/* Those that need no more than client, HELO and sender. */
+#define CHECK_RUN_OF_SENDER (CHECK_BIT(CHECK_SPF) | CHECK_BIT(CHECK_SPF_HELO))
+
 struct check_run_events {
     /* From the loop. */
     void (*on_done)(void *owner);

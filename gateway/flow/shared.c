@@ -62,6 +62,16 @@ static struct check_settings make_check_settings(const struct gate_settings *set
     };
 }
 
+static struct backend *make_backend(const struct gate_settings *settings, size_t index)
+{
+    const struct config *config = settings->config;
+
+    if (settings->is_trial)
+        return backend_new_unasked(settings->loop, &config->backends[index], config->hostname);
+    return backend_new(settings->loop, &config->backends[index], settings->tls_clients[index],
+                       settings->spill, config->hostname);
+}
+
 struct shared *shared_new(const struct gate_settings *settings)
 {
     const struct config *config = settings->config;
@@ -76,9 +86,7 @@ struct shared *shared_new(const struct gate_settings *settings)
     text_init(&shared->scratch, SCRATCH_MAX_BYTES);
     shared->backends = mem_new_array(config->backend_count, sizeof(*shared->backends));
     for (size_t i = 0; i < config->backend_count; i++)
-        shared->backends[i] = backend_new(settings->loop, &config->backends[i],
-                                          settings->tls_clients[i], settings->spill,
-                                          config->hostname);
+        shared->backends[i] = make_backend(settings, i);
     for (size_t i = 0; i < config->backend_count; i++)
         if (config->backends[i].identity == IDENTITY_XCLIENT)
             shared->names_local_address = true;

@@ -6,9 +6,6 @@
  */
 #include "flow/transaction_internal.h"
 
-#define SENDER_CHECKS (CHECK_BIT(CHECK_SPF) | CHECK_BIT(CHECK_SPF_HELO))
-#define ALL_CHECKS ((1u << CHECK_COUNT) - 1)
-
 static const struct config_checks *settings_of(const struct transaction *transaction)
 {
     return &transaction->party.shared->settings.config->checks;
@@ -46,7 +43,7 @@ static void need_checks(struct transaction *transaction)
 bool transaction_check_sender(struct transaction *transaction,
                               const struct effective_policy *policy)
 {
-    unsigned int checks = policy->checks & SENDER_CHECKS;
+    unsigned int checks = policy->checks & CHECK_RUN_OF_SENDER;
 
     if (checks == 0)
         return true;
@@ -54,13 +51,9 @@ bool transaction_check_sender(struct transaction *transaction,
     return check_run_start(transaction->checks, checks);
 }
 
-/* Who relays through us sends our own users' mail: it gets what rules need, and no more. */
 static unsigned int find_checks(const struct transaction *transaction)
 {
-    bool is_for_show = settings_of(transaction)->results == SHOWN_ALL &&
-                       transaction->party.relay == NULL;
-
-    return recipients_checks(&transaction->recipients) | (is_for_show ? ALL_CHECKS : 0);
+    return recipients_checks(&transaction->recipients, &transaction->party);
 }
 
 void transaction_open_checks(struct transaction *transaction)

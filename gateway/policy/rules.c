@@ -183,7 +183,9 @@ static enum truth count_has_value(uint64_t number, bool is_final, const struct t
 static enum truth size_has_value(const struct facts *facts, const struct term_value *value)
 {
     if (facts->phase >= PHASE_MESSAGE)
-        return count_has_value(facts->message->spool.length, true, value);
+        return count_has_value(facts->message != NULL ? facts->message->spool.length
+                                                      : facts->announced_size_bytes,
+                               true, value);
     return count_has_value(facts->phase >= PHASE_MAIL ? facts->announced_size_bytes : 0, false,
                            value);
 }
@@ -268,6 +270,12 @@ static bool from_has_keyword(const struct facts *facts, size_t keyword)
     default:
         return facts->from->is_malformed;
     }
+}
+
+/* Of a message that nobody has: that it had an author is all that its first one tells. */
+static enum truth lost_from_has_keyword(const struct facts *facts, size_t keyword)
+{
+    return keyword == FROM_MISSING && facts->from->count > 0 ? TERM_FALSE : TERM_UNKNOWN;
 }
 
 /* With several authors one that matches is enough: a forger would add the others. */
@@ -389,6 +397,8 @@ static enum truth value_evaluate(const struct term *term, const struct term_valu
     case TERM_RECIPIENT_DOMAIN:
         return truth_of(domain_has_value(address_domain(facts->recipient), value, facts, policy));
     case TERM_HEADER_FROM:
+        if (facts->message == NULL && value->form == VALUE_KEYWORD)
+            return lost_from_has_keyword(facts, value->keyword);
         return truth_of(from_has_value(facts, value, policy));
     case TERM_SIZE:
         return size_has_value(facts, value);
@@ -419,13 +429,21 @@ static enum truth value_evaluate(const struct term *term, const struct term_valu
     return TERM_FALSE;
 }
 
+bool term_has_facts(const struct term *term, const struct facts *facts)
+{
+    bool grows = term->word->id == TERM_SIZE || term->word->id == TERM_RECIPIENTS;
+
+    if (term->word->id == TERM_HEADER && facts->message == NULL)
+        return false;
+    return (facts->phase >= term->word->phase || grows) && is_checked(term->word, facts);
+}
+
 static enum truth term_read(const struct term *term, const struct facts *facts,
                             const struct effective_policy *policy)
 {
     enum truth best = TERM_FALSE;
-    bool grows = term->word->id == TERM_SIZE || term->word->id == TERM_RECIPIENTS;
 
-    if ((facts->phase < term->word->phase && !grows) || !is_checked(term->word, facts))
+    if (!term_has_facts(term, facts))
         return TERM_UNKNOWN;
     if (term->word->id == TERM_HEADER)
         return truth_of(header_is_true(term, facts->message));
@@ -442,13 +460,14 @@ static enum truth term_read(const struct term *term, const struct facts *facts,
  * A header may be large and a mail have many recipients: to read the one for each of the others
  * would let a single mail hold up a worker for seconds.
  */
-static enum truth term_evaluate(const struct term *term, const struct facts *facts,
-                                const struct effective_policy *policy)
+enum truth term_evaluate(const struct term *term, const struct facts *facts,
+                         const struct effective_policy *policy)
 {
     unsigned char *known = NULL;
     enum truth truth;
 
-    if (facts->memo != NULL && term->memo > 0 && facts->phase >= term->word->phase)
+    if (facts->memo != NULL && facts->message != NULL && term->memo > 0 &&
+        facts->phase >= term->word->phase)
         known = &facts->memo[term->memo - 1];
     if (known != NULL && *known != 0)
         return *known == 2 ? TERM_TRUE : TERM_FALSE;
