@@ -38,7 +38,8 @@ libdaemon_a_SOURCES = \
 	gateway/daemon/upgrade.c gateway/daemon/upgrade.h \
 	gateway/daemon/worker.c gateway/daemon/worker.h
 DAEMON_LIBS = libdaemon.a libflow.a libquarantine.a libdelivery.a libchecks.a librecord.a libverdict.a \
-	libpolicy.a libconfig.a libevidence.a libsmtp.a $(SQLITE_LIBS) $(SECCOMP_LIBS) $(OPENDKIM_LIBS) $(NET_LIBS)
+	libpolicy.a libconfig.a libevidence.a libsmtp.a $(SQLITE_LIBS) $(SECCOMP_LIBS) $(OPENDKIM_LIBS) \
+	$(SPF2_LIBS) $(NET_LIBS)
 
 sbin_PROGRAMS += posternd
 posternd_SOURCES = gateway/daemon/main.c
