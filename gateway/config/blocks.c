@@ -197,6 +197,13 @@ static const struct setting_word length_words[] = {
     { .name = NULL },
 };
 
+static const struct setting_word spf_engine_words[] = {
+    { .name = "native", .value = SPF_ENGINE_NATIVE },
+    { .name = "libspf2", .value = SPF_ENGINE_LIBSPF2 },
+    { .name = "both", .value = SPF_ENGINE_BOTH },
+    { .name = NULL },
+};
+
 static const struct setting_word results_words[] = {
     { .name = "run", .value = SHOWN_RUN },
     { .name = "all", .value = SHOWN_ALL },
@@ -214,6 +221,10 @@ static const struct setting checks_settings[] = {
     { .key = "spf-void-lookups", .type = SETTING_NUMBER, TO(max_void_lookups), .min = 0,
       .max = 10, .default_text = "2",
       .doc = "Names without an answer that an SPF record may lead to." },
+    { .key = "spf-engine", .type = SETTING_WORD, TO(spf_engine), .words = spf_engine_words,
+      .default_text = "native",
+      .doc = "Who evaluates SPF records: postern itself, the library libspf2, or both to "
+             "compare them." },
     { .key = "dkim-signatures", .type = SETTING_NUMBER, TO(max_signatures), .min = 1, .max = 50,
       .default_text = "10", .doc = "Signatures of a mail that are looked at, from the top." },
     { .key = "dkim-min-key", .type = SETTING_NUMBER, TO(min_key_bits), .min = 512, .max = 4096,

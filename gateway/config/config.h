@@ -192,11 +192,19 @@ enum shown_results {
     SHOWN_NONE,
 };
 
+/* Who evaluates SPF. */
+enum spf_engine {
+    SPF_ENGINE_NATIVE,
+    SPF_ENGINE_LIBSPF2, /* in a process of its own, where the native one finds no error */
+    SPF_ENGINE_BOTH,    /* the native result counts, and where the other differs is logged */
+};
+
 /* `checks { ... }`; without the block all is as by default. */
 struct config_checks {
     uint64_t timeout_ms;         /* of all that is checked at one time */
     uint64_t max_questions;      /* to the DNS, for one mail */
     uint64_t max_void_lookups;   /* of one SPF evaluation */
+    enum spf_engine spf_engine;
     uint64_t max_signatures;     /* of one mail */
     uint64_t min_key_bits;       /* of RSA */
     enum dkim_length dkim_length;

@@ -34,6 +34,8 @@ libdaemon_a_SOURCES = \
 	gateway/daemon/seat.c gateway/daemon/seat.h \
 	gateway/daemon/slots.c gateway/daemon/slots.h \
 	gateway/daemon/sockets.c gateway/daemon/sockets.h \
+	gateway/daemon/spf_feed.c gateway/daemon/spf_feed.h \
+	gateway/daemon/spf_role.c gateway/daemon/spf_role.h \
 	gateway/daemon/tls_setup.c gateway/daemon/tls_setup.h \
 	gateway/daemon/upgrade.c gateway/daemon/upgrade.h \
 	gateway/daemon/worker.c gateway/daemon/worker.h

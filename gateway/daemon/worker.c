@@ -25,6 +25,7 @@
 #include "daemon/sandbox.h"
 #include "daemon/tls_setup.h"
 #include "flow/gate.h"
+#include "flow/spf_link.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/spill.h"
@@ -87,6 +88,7 @@ struct worker {
     int spool_fd;
     struct spill *spill;
     struct keeper_link *keeper;   /* NULL without a quarantine */
+    struct spf_link *spf_link;    /* NULL without a second SPF engine */
     struct resolver *resolver;    /* NULL when nothing asks the DNS */
     struct dkim_library *dkim;    /* likewise */
     struct gate *gate;
@@ -333,6 +335,8 @@ static void open_gate(struct worker *worker)
     settings.keeper = worker->keeper;
     settings.resolver = worker->resolver;
     settings.dkim = worker->dkim;
+    if (worker->config->checks.spf_engine != SPF_ENGINE_NATIVE)
+        settings.spf_link = worker->spf_link = spf_link_new(worker->loop);
     worker->gate = gate_new(&settings);
     gate_await_backends(worker->gate, BACKENDS_MS, on_backends, worker);
     loop_timer_init(&worker->count_timer, worker->loop, on_count, worker);
@@ -492,6 +496,12 @@ static void on_message(struct worker *worker, struct handover *message)
         if (worker->keeper != NULL)
             keeper_link_connect(worker->keeper, handover_take_fd(message, 0));
         break;
+    case HANDOVER_SPF_ENGINE:
+        if (worker->spf_link != NULL)
+            spf_link_connect(worker->spf_link, handover_take_fd(message, 0));
+        break;
+    case HANDOVER_SPF:
+    case HANDOVER_SPF_WORKER:
     case HANDOVER_KEEP:
     case HANDOVER_KEEP_SETTINGS:
     case HANDOVER_KEEP_WORKER:
@@ -556,6 +566,7 @@ static void clear(struct worker *worker)
         keeper_link_free(&worker->keeper);
         resolver_free(&worker->resolver);
         dkim_library_free(&worker->dkim);
+        spf_link_free(&worker->spf_link);
         spill_free(&worker->spill);
         loop_free(&worker->loop);
         close(worker->spool_fd);

@@ -10,7 +10,7 @@
 #include "base/list.h"
 #include "base/memory.h"
 #include "checks/dmarc.h"
-#include "checks/spf.h"
+#include "flow/spf_trial.h"
 
 /* Checks that need the whole content. */
 #define CONTENT_CHECKS (CHECK_BIT(CHECK_DKIM) | CHECK_BIT(CHECK_DMARC))
@@ -33,6 +33,8 @@ struct check_run {
     unsigned int begun;        /* CHECK_BITs */
     bool is_awaited;           /* on_done is still to come */
     struct dkim_check *dkim;   /* owned; NULL when the content is not looked at */
+    struct spf_trial *spf;     /* owned; NULL before it has begun */
+    struct spf_trial *spf_helo; /* likewise */
     /* In flight. */
     struct dns_answers *answers; /* owned */
     struct list_link questions;
@@ -88,6 +90,8 @@ void check_run_free(struct check_run **handle)
     loop_task_cancel(&run->step_task);
     loop_timer_cancel(&run->timer);
     dkim_check_free(&run->dkim);
+    spf_trial_free(&run->spf);
+    spf_trial_free(&run->spf_helo);
     dns_answers_free(&run->answers);
     findings_clear(&run->findings);
     mem_free(run);
@@ -96,8 +100,16 @@ void check_run_free(struct check_run **handle)
 
 /* ---- Each check: true when it has ended. */
 
+static void on_spf_answer(void *owner)
+{
+    struct check_run *run = owner;
+
+    loop_defer(run->settings->loop, &run->step_task);
+}
+
 static bool run_spf(struct check_run *run, bool is_about_helo, struct spf_finding *finding)
 {
+    struct spf_trial **trial = is_about_helo ? &run->spf_helo : &run->spf;
     const struct facts *facts = run->facts;
     struct spf_question question = {
         .client = facts->client.address,
@@ -111,7 +123,10 @@ static bool run_spf(struct check_run *run, bool is_about_helo, struct spf_findin
         question.sender_local = address_local(facts->sender);
         question.sender_domain = address_domain(facts->sender);
     }
-    return spf_evaluate(&question, run->answers, finding) == SPF_DONE;
+    if (*trial == NULL)
+        *trial = spf_trial_new(run->settings->spf_engine, run->settings->spf_link, on_spf_answer,
+                               run);
+    return spf_trial_step(*trial, &question, run->answers, finding);
 }
 
 static bool run_dkim(struct check_run *run)
