@@ -2,6 +2,7 @@
 /* The one door to libcrypto; see crypto.h. */
 #include "base/crypto.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <stdlib.h>
@@ -79,4 +80,9 @@ void crypto_sha256_free(struct crypto_sha256 **handle)
         return;
     EVP_MD_CTX_free(sha256->context);
     mem_free(sha256);
+}
+
+bool crypto_equals(const void *a, const void *b, size_t count)
+{
+    return CRYPTO_memcmp(a, b, count) == 0;
 }

@@ -3,6 +3,7 @@
 #ifndef POSTERN_BASE_CRYPTO_H
 #define POSTERN_BASE_CRYPTO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,5 +25,8 @@ void crypto_sha256_add(struct crypto_sha256 *sha256, struct slice input);
 /* The digest of all that was added since the start, or since the last digest. */
 void crypto_sha256_take(struct crypto_sha256 *sha256, uint8_t digest[CRYPTO_SHA256_BYTES]);
 void crypto_sha256_free(struct crypto_sha256 **sha256);
+
+/* In a time that says nothing about where they differ. */
+bool crypto_equals(const void *a, const void *b, size_t count);
 
 #endif

@@ -9,6 +9,7 @@ libbase_a_SOURCES = \
 	gateway/base/number.c gateway/base/number.h \
 	gateway/base/ip.c gateway/base/ip.h \
 	gateway/base/list.h \
+	gateway/base/hoard.c gateway/base/hoard.h \
 	gateway/base/map.c gateway/base/map.h \
 	gateway/base/sip_hash.c gateway/base/sip_hash.h \
 	gateway/base/clock.c gateway/base/clock.h \

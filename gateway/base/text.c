@@ -105,6 +105,16 @@ void text_add_number(struct text *text, uint64_t number)
     text_add_padded(text, number, 1);
 }
 
+void text_add_hex(struct text *text, const uint8_t *bytes, size_t count)
+{
+    static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < count; i++) {
+        text_add_byte(text, digits[bytes[i] >> 4]);
+        text_add_byte(text, digits[bytes[i] & 15]);
+    }
+}
+
 void text_add_format_list(struct text *text, const char *format, va_list arguments)
 {
     va_list again;

@@ -41,6 +41,8 @@ void text_add_byte(struct text *text, char byte);
 /* In decimal; with zeros in front up to `digits` digits (at most 20). */
 void text_add_number(struct text *text, uint64_t number);
 void text_add_padded(struct text *text, uint64_t number, unsigned int digits);
+/* Two digits for each byte, in small letters. */
+void text_add_hex(struct text *text, const uint8_t *bytes, size_t count);
 /* As printf. What it prints is cut at the ceiling like everything else. */
 void text_add_format(struct text *text, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -26,14 +26,21 @@
 #include "evidence/finding.h"
 #include "mail/message.h"
 
-/* What all checks of a process share. NULL when the library cannot be used. */
+/*
+ * What all checks of a process share. NULL when the library cannot be used. It reads
+ * /etc/resolv.conf, though it never asks anybody: before a sandbox shuts.
+ */
 struct dkim_library *dkim_library_new(void);
 /* After the last check. */
 void dkim_library_free(struct dkim_library **library);
 
 struct dkim_check;
 
-/* `library` and `settings` are kept until dkim_check_free; `now_s` is the wall clock's. */
+/*
+ * Once the header section is over, a check of a signed message holds a copy of it and 10 KiB or so
+ * for each signature; of an unsigned one next to nothing.
+ *
+ * `library` and `settings` are kept until dkim_check_free; `now_s` is the wall clock's. */
 struct dkim_check *dkim_check_new(struct dkim_library *library,
                                   const struct dkim_settings *settings, uint64_t now_s);
 void dkim_check_free(struct dkim_check **check);

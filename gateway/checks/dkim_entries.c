@@ -22,6 +22,11 @@ struct slice dkim_entries_field(const struct message *message, const struct head
     return bytes;
 }
 
+static bool is_from(const struct message *message, const struct header_field *field)
+{
+    return slice_equals_nocase(message_field_name(message, field), SLICE("From"));
+}
+
 /* NUL ends a field for the library, and it refuses these in a name or before its colon. */
 static bool is_readable(const struct message *message, const struct header_field *field)
 {
@@ -29,6 +34,8 @@ static bool is_readable(const struct message *message, const struct header_field
     struct slice name = slice_until(bytes, field->value_start - field->start - 1);
     size_t at;
 
+    if (is_from(message, field) && bytes.length > DKIM_MAX_FROM_BYTES)
+        return false;
     return !slice_find_byte(bytes, '\0', &at) && !slice_find_byte(name, ';', &at) &&
            !slice_find_byte(name, '\t', &at);
 }
@@ -57,7 +64,7 @@ static void read_fields(struct dkim_entries *all, const struct message *message,
 
         if (!is_readable(message, field))
             all->is_header_bad = true;
-        if (slice_equals_nocase(message_field_name(message, field), SLICE("From")))
+        if (is_from(message, field))
             all->from_count++;
         if (dkim_entries_is_signature(message, field))
             add_entry(all, max_count, message_field_value(message, field));

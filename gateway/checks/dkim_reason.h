@@ -56,10 +56,11 @@ enum dkim_reason {
 };
 #define DKIM_REASON_COUNT 43
 
-/* "key-missing": the same in log, Authentication-Results and manual. NULL for DKIM_REASON_NONE. */
+/* "key-missing": a stable word, for logs. NULL for DKIM_REASON_NONE. */
 const char *dkim_reason_word(enum dkim_reason reason);
-/* A sentence part for the owner: "no key was published". NULL for DKIM_REASON_NONE. */
+/* For people, as in Authentication-Results: "no key is published". NULL likewise. */
 const char *dkim_reason_text(enum dkim_reason reason);
+/* What a signature with it gets; pass for DKIM_REASON_NONE. */
 enum check_result dkim_reason_result(enum dkim_reason reason);
 
 #endif

@@ -12,7 +12,7 @@ static bool is_name(struct slice name)
     if (name.length == 0 || !ascii_is_alpha(name.data[0]))
         return false;
     for (size_t i = 1; i < name.length; i++)
-        if (!ascii_is_alnum(name.data[i]) && name.data[i] != '_')
+        if (!ascii_is_alnum(name.data[i]) && name.data[i] != '_' && name.data[i] != '-')
             return false;
     return true;
 }

@@ -4,7 +4,7 @@
  *
  *   tag-list  = tag-spec *( ";" tag-spec ) [ ";" ]
  *   tag-spec  = [FWS] tag-name [FWS] "=" [FWS] tag-value [FWS]
- *   tag-name  = ALPHA *( ALPHA / DIGIT / "_" )
+ *   tag-name  = ALPHA *( ALPHA / DIGIT / "_" / "-" )   ; the hyphen is seen, though no RFC has it
  *   tag-value = [ tval *( 1*(WSP / FWS) tval ) ]    ; printable ASCII but ";"
  *
  * Read strictly. Names are compared without case, though the RFC has them differ: libopendkim does

@@ -96,19 +96,19 @@ static void close_channel(struct child *child)
 static bool hear_one(struct child *child)
 {
     struct handover message;
-    enum handover_result result = handover_receive(child->channel, &message);
+    enum packet_result result = handover_receive(child->channel, &message);
 
-    if (result == HANDOVER_DONE)
+    if (result == PACKET_DONE)
         child->events->on_message(child->owner, &message);
-    handover_clear(&message);
-    if (result == HANDOVER_BROKEN) {
+    packet_clear(&message.packet);
+    if (result == PACKET_BROKEN) {
         log_error("child-broken", "process %ld said what no process of ours says, and is ended",
                   (long)child->pid);
         child_kill(child);
     }
-    if (result == HANDOVER_BROKEN || result == HANDOVER_GONE)
+    if (result == PACKET_BROKEN || result == PACKET_GONE)
         close_channel(child);
-    return result == HANDOVER_DONE;
+    return result == PACKET_DONE;
 }
 
 static void on_channel(void *owner)
@@ -187,12 +187,12 @@ struct child *child_start(struct children *children, const char *title,
 void child_send(struct child *child, enum handover_type type, const void *body, size_t length,
                 const int *fds, size_t fd_count)
 {
-    enum handover_result result;
+    enum packet_result result;
 
     if (child->channel < 0)
         return;
     result = handover_send(child->channel, type, (struct slice){ body, length }, fds, fd_count);
-    if (result == HANDOVER_DONE || result == HANDOVER_GONE)
+    if (result == PACKET_DONE || result == PACKET_GONE)
         return;
     log_error("child-stuck", "process %ld cannot be told anything any more, and is ended: %s",
               (long)child->pid, strerror(errno));

@@ -73,7 +73,8 @@ static struct keeper_plan make_keeper_plan(const struct generations *generations
         .folder_fd = blueprint->quarantine_fd,
         .identity = blueprint->identity,
         .settings = { .max_bytes = config->quarantine.max_bytes,
-                      .max_age_ms = config->quarantine.max_age_ms },
+                      .max_age_ms = config->quarantine.max_age_ms,
+                      .max_mail_bytes = config->max_spool_disk_bytes },
         .format = config->log.format == LOG_FORMAT_JSON ? RECORD_JSON : RECORD_LOGFMT,
         .is_debug = generations->is_debug,
     };

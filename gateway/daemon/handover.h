@@ -17,13 +17,14 @@
 #include <sys/types.h>
 
 #include "base/slice.h"
+#include "net/packet.h"
 #include "net/tls.h"
 
 /* The descriptor of its channel in every process but the master. */
 #define HANDOVER_CHANNEL_FD 3
 
 #define HANDOVER_MAX_BYTES 8192
-#define HANDOVER_MAX_FDS 64
+#define HANDOVER_MAX_FDS PACKET_MAX_FDS
 #define HANDOVER_MAX_GROUPS 31
 #define HANDOVER_MAX_SLOTS 8192
 #define HANDOVER_LABEL_BYTES 28
@@ -149,6 +150,7 @@ enum handover_keep_fd {
 struct handover_keep_settings {
     uint64_t max_bytes;     /* of all held mail */
     uint64_t max_age_ms;
+    uint64_t max_mail_bytes; /* of one message */
 };
 
 struct handover_keep {
@@ -159,10 +161,8 @@ struct handover_keep {
     struct handover_keep_settings settings;
 };
 
-/* A received message. Its descriptors are the receiver's once it sets them to -1 here. */
 struct handover {
-    enum handover_type type;
-    size_t length;
+    struct packet packet;
     union {
         char bytes[HANDOVER_MAX_BYTES];
         struct handover_identity identity;
@@ -179,28 +179,19 @@ struct handover {
         struct handover_keep keep;
         struct handover_keep_settings keep_settings;
     } body;
-    int fds[HANDOVER_MAX_FDS];
-    size_t fd_count;
 };
 
-enum handover_result {
-    HANDOVER_DONE,
-    HANDOVER_NOTHING, /* not now: nothing there, or the other side does not read */
-    HANDOVER_GONE,    /* the other side is gone */
-    HANDOVER_BROKEN,  /* what came is no message of ours; or the system refused, see errno */
-};
+static inline enum handover_type handover_type(const struct handover *message)
+{
+    return (enum handover_type)message->packet.type;
+}
 
-/* Descriptors are lent. Blocks only on a blocking channel. */
-enum handover_result handover_send(int channel, enum handover_type type, struct slice body,
-                                   const int *fds, size_t fd_count)
+/* As packet_send and packet_receive, for messages that have the shape of their type. */
+enum packet_result handover_send(int channel, enum handover_type type, struct slice body,
+                                 const int *fds, size_t fd_count)
     __attribute__((warn_unused_result));
-/* Whatever the result, handover_clear may be called; descriptors come close-on-exec. */
-enum handover_result handover_receive(int channel, struct handover *message)
+enum packet_result handover_receive(int channel, struct handover *message)
     __attribute__((warn_unused_result));
-/* Closes the descriptors that nobody took. */
-void handover_clear(struct handover *message);
-/* Takes a descriptor out of the message. */
-int handover_take_fd(struct handover *message, size_t index);
 
 /* The text of a LOAD, or behind the struct of a DIAGNOSTIC or WORK; borrowed from the message. */
 struct slice handover_text(const struct handover *message);

@@ -14,7 +14,7 @@
 
 static bool say(enum handover_type type, struct slice body)
 {
-    return handover_send(HANDOVER_CHANNEL_FD, type, body, NULL, 0) == HANDOVER_DONE;
+    return handover_send(HANDOVER_CHANNEL_FD, type, body, NULL, 0) == PACKET_DONE;
 }
 
 static void say_why_not(const struct text *sentence)
@@ -58,10 +58,11 @@ int heir_run(void)
     bool is_fine;
 
     estate_init(&estate);
-    is_fine = handover_receive(HANDOVER_CHANNEL_FD, &message) == HANDOVER_DONE &&
-              message.type == HANDOVER_ESTATE && read_estate(message.fds[0], &estate) &&
+    is_fine = handover_receive(HANDOVER_CHANNEL_FD, &message) == PACKET_DONE &&
+              handover_type(&message) == HANDOVER_ESTATE &&
+              read_estate(message.packet.fds[0], &estate) &&
               loader_try(estate.path) && say(HANDOVER_AGREED, SLICE_EMPTY);
-    handover_clear(&message);
+    packet_clear(&message.packet);
     estate_clear(&estate);
     return is_fine ? EXIT_SUCCESS : EXIT_CANNOT_START;
 }

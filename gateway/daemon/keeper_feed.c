@@ -125,7 +125,7 @@ static void on_message(void *owner, struct handover *message)
     struct keeper_child *keeper = owner;
     struct keeper_feed *feed = keeper->feed;
 
-    if (message->type == HANDOVER_READY) {
+    if (handover_type(message) == HANDOVER_READY) {
         if (feed->current != keeper || feed->is_ready)
             return; /* it was let go meanwhile */
         feed->is_ready = true;

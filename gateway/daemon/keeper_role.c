@@ -54,10 +54,10 @@ static bool open_ring(struct keeper_role *role, struct handover *message)
     size_t ring_bytes = (size_t)orders->ring_bytes;
 
     role->ring_bytes = orders->ring_bytes;
-    role->wake_fd = handover_take_fd(message, HANDOVER_KEEP_WAKE);
-    role->life_fd = handover_take_fd(message, HANDOVER_KEEP_LIFE);
+    role->wake_fd = packet_take_fd(&message->packet, HANDOVER_KEEP_WAKE);
+    role->life_fd = packet_take_fd(&message->packet, HANDOVER_KEEP_LIFE);
     role->ring_memory =
-        memory_file_map_shared(message->fds[HANDOVER_KEEP_RING], ring_memory_bytes(role));
+        memory_file_map_shared(message->packet.fds[HANDOVER_KEEP_RING], ring_memory_bytes(role));
     if (role->ring_memory == NULL)
         return false;
     role->ring = log_ring_writer_new(role->ring_memory, ring_bytes,
@@ -73,14 +73,15 @@ static bool open_ring(struct keeper_role *role, struct handover *message)
 static struct keeper_settings read_settings(const struct handover_keep_settings *settings)
 {
     return (struct keeper_settings){ .max_bytes = settings->max_bytes,
-                                     .max_age_ms = settings->max_age_ms };
+                                     .max_age_ms = settings->max_age_ms,
+                                     .max_mail_bytes = settings->max_mail_bytes };
 }
 
 static bool open_keeper(struct keeper_role *role, struct handover *message, struct text *problem)
 {
     struct keeper_settings settings = read_settings(&message->body.keep.settings);
 
-    role->keeper = keeper_new(role->loop, handover_take_fd(message, HANDOVER_KEEP_FOLDER),
+    role->keeper = keeper_new(role->loop, packet_take_fd(&message->packet, HANDOVER_KEEP_FOLDER),
                               &settings, problem);
     return role->keeper != NULL;
 }
@@ -91,7 +92,7 @@ static bool give_up_privileges(const struct handover *message, struct text *prob
     const struct handover_identity *identity = &message->body.keep.identity;
 
     if (identity->is_confined)
-        sandbox_change_root(message->fds[HANDOVER_KEEP_FOLDER]);
+        sandbox_change_root(message->packet.fds[HANDOVER_KEEP_FOLDER]);
     return identity_become(identity, problem);
 }
 
@@ -105,7 +106,8 @@ static bool enter_sandbox(const struct handover_identity *identity, int folder_f
 
 static bool start(struct keeper_role *role, struct handover *message)
 {
-    int folder_fd = message->fds[HANDOVER_KEEP_FOLDER]; /* the keeper's soon, and open as it is */
+    /* The keeper's soon, and open as it is. */
+    int folder_fd = message->packet.fds[HANDOVER_KEEP_FOLDER];
     struct text problem;
     bool is_started;
 
@@ -124,16 +126,16 @@ static bool start(struct keeper_role *role, struct handover *message)
     fcntl(HANDOVER_CHANNEL_FD, F_SETFL, O_NONBLOCK);
     role->channel = loop_watch_new(role->loop, HANDOVER_CHANNEL_FD, false, on_channel, role);
     return handover_send(HANDOVER_CHANNEL_FD, HANDOVER_READY, SLICE_EMPTY, NULL, 0) ==
-           HANDOVER_DONE;
+           PACKET_DONE;
 }
 
 /* ---- The channel. */
 
 static void on_message(struct keeper_role *role, struct handover *message)
 {
-    if (message->type == HANDOVER_KEEP_WORKER) {
-        keeper_add_worker(role->keeper, handover_take_fd(message, 0));
-    } else if (message->type == HANDOVER_KEEP_SETTINGS) {
+    if (handover_type(message) == HANDOVER_KEEP_WORKER) {
+        keeper_add_worker(role->keeper, packet_take_fd(&message->packet, 0));
+    } else if (handover_type(message) == HANDOVER_KEEP_SETTINGS) {
         struct keeper_settings settings = read_settings(&message->body.keep_settings);
 
         keeper_set_settings(role->keeper, &settings);
@@ -145,17 +147,17 @@ static void on_message(struct keeper_role *role, struct handover *message)
 static void on_channel(void *owner)
 {
     struct keeper_role *role = owner;
-    enum handover_result result = HANDOVER_DONE;
+    enum packet_result result = PACKET_DONE;
 
-    for (int i = 0; i < MAX_MESSAGES_PER_TURN && result == HANDOVER_DONE; i++) {
+    for (int i = 0; i < MAX_MESSAGES_PER_TURN && result == PACKET_DONE; i++) {
         struct handover message;
 
         result = handover_receive(HANDOVER_CHANNEL_FD, &message);
-        if (result == HANDOVER_DONE)
+        if (result == PACKET_DONE)
             on_message(role, &message);
-        handover_clear(&message);
+        packet_clear(&message.packet);
     }
-    if (result != HANDOVER_GONE && result != HANDOVER_BROKEN)
+    if (result != PACKET_GONE && result != PACKET_BROKEN)
         return;
     loop_watch_free(&role->channel);
     keeper_leave(role->keeper);
@@ -180,10 +182,10 @@ int keeper_role_run(void)
 {
     struct keeper_role role = { .life_fd = -1 };
     struct handover message;
-    bool is_started = handover_receive(HANDOVER_CHANNEL_FD, &message) == HANDOVER_DONE &&
-                      message.type == HANDOVER_KEEP && start(&role, &message);
+    bool is_started = handover_receive(HANDOVER_CHANNEL_FD, &message) == PACKET_DONE &&
+                      handover_type(&message) == HANDOVER_KEEP && start(&role, &message);
 
-    handover_clear(&message);
+    packet_clear(&message.packet);
     if (is_started)
         loop_run(role.loop);
     clear(&role);

@@ -71,7 +71,7 @@ int loader_check(const char *path)
 static bool send_to_master(enum handover_type type, struct slice body, const int *fds,
                            size_t fd_count)
 {
-    return handover_send(HANDOVER_CHANNEL_FD, type, body, fds, fd_count) == HANDOVER_DONE;
+    return handover_send(HANDOVER_CHANNEL_FD, type, body, fds, fd_count) == PACKET_DONE;
 }
 
 static void send_diagnostic(const struct diagnostic *diagnostic)
@@ -152,12 +152,12 @@ static bool hand_on(const struct loaded *loaded, const struct handover_identity 
 static bool receive_path(struct text *path)
 {
     struct handover message;
-    bool is_fine = handover_receive(HANDOVER_CHANNEL_FD, &message) == HANDOVER_DONE &&
-                   message.type == HANDOVER_LOAD;
+    bool is_fine = handover_receive(HANDOVER_CHANNEL_FD, &message) == PACKET_DONE &&
+                   handover_type(&message) == HANDOVER_LOAD;
 
     if (is_fine)
         text_add(path, handover_text(&message));
-    handover_clear(&message);
+    packet_clear(&message.packet);
     return is_fine;
 }
 

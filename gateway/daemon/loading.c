@@ -68,18 +68,18 @@ static void on_message(void *owner, struct handover *message)
 {
     struct loading *loading = owner;
 
-    if (message->type == HANDOVER_DIAGNOSTIC) {
+    if (handover_type(message) == HANDOVER_DIAGNOSTIC) {
         loading->events->on_line(loading->owner,
                                  (enum severity)message->body.diagnostic.severity,
                                  handover_text(message));
-    } else if (message->type == HANDOVER_LOADED && !loading->is_loaded) {
+    } else if (handover_type(message) == HANDOVER_LOADED && !loading->is_loaded) {
         loading->is_loaded = true;
         loading->blueprint.identity = message->body.identity;
-        loading->blueprint.sources_fd = handover_take_fd(message, 0);
-        loading->blueprint.secrets_fd = handover_take_fd(message, 1);
-        loading->blueprint.spool_fd = handover_take_fd(message, 2);
-        if (message->fd_count > 3)
-            loading->blueprint.quarantine_fd = handover_take_fd(message, 3);
+        loading->blueprint.sources_fd = packet_take_fd(&message->packet, 0);
+        loading->blueprint.secrets_fd = packet_take_fd(&message->packet, 1);
+        loading->blueprint.spool_fd = packet_take_fd(&message->packet, 2);
+        if (message->packet.fd_count > 3)
+            loading->blueprint.quarantine_fd = packet_take_fd(&message->packet, 3);
     } else {
         log_error("loader-broken", "the loader says what no loader says, and is ended");
         child_kill(loading->loader);

@@ -335,7 +335,7 @@ static void on_message(void *owner, struct handover *message)
 {
     struct log_feed *feed = owner;
 
-    if (message->type != HANDOVER_RING_DONE) {
+    if (handover_type(message) != HANDOVER_RING_DONE) {
         log_error("logger-broken", "the logger says what no logger says, and is ended");
         child_kill(feed->logger);
         return;

@@ -104,7 +104,7 @@ static void add_ring(struct logger *logger, struct handover *message)
     size_t ring_bytes = (size_t)head->ring_bytes;
     size_t slot_count = log_ring_slot_count(ring_bytes);
     size_t memory_bytes = log_ring_memory_bytes(ring_bytes, slot_count);
-    void *memory = memory_file_map_shared(message->fds[0], memory_bytes);
+    void *memory = memory_file_map_shared(message->packet.fds[0], memory_bytes);
     struct ring *ring;
 
     if (memory == NULL) {
@@ -119,7 +119,7 @@ static void add_ring(struct logger *logger, struct handover *message)
     ring->memory = memory;
     ring->memory_bytes = memory_bytes;
     ring->reader = log_ring_reader_new(memory, ring_bytes, slot_count);
-    ring->life_fd = handover_take_fd(message, 1);
+    ring->life_fd = packet_take_fd(&message->packet, 1);
     ring->life = loop_watch_new(logger->loop, ring->life_fd, false, on_life, ring);
     list_add_first(&logger->rings, &ring->link);
 }
@@ -153,7 +153,7 @@ static void finish_ring(struct ring *ring)
     /* A master that is gone does not want to know. */
     if (handover_send(HANDOVER_CHANNEL_FD, HANDOVER_RING_DONE,
                       (struct slice){ (const char *)&done, sizeof done }, NULL, 0) ==
-        HANDOVER_BROKEN)
+        PACKET_BROKEN)
         log_error("logger-mute", "the master cannot be told of a ring that is done");
     ring_free(ring);
 }
@@ -294,8 +294,8 @@ static void set_output(struct logger *logger, struct handover *message)
 
     if (target == LOG_TARGET_SYSLOG)
         fd = -1;
-    else if (message->fd_count > 0)
-        fd = handover_take_fd(message, 0);
+    else if (message->packet.fd_count > 0)
+        fd = packet_take_fd(&message->packet, 0);
     log_output_free(&logger->output);
     rewind_to_line(logger);
     logger->format = (enum record_format)output->format;
@@ -305,11 +305,11 @@ static void set_output(struct logger *logger, struct handover *message)
 
 static void on_message(struct logger *logger, struct handover *message)
 {
-    if (message->type == HANDOVER_OUTPUT)
+    if (handover_type(message) == HANDOVER_OUTPUT)
         set_output(logger, message);
-    else if (message->type == HANDOVER_RING)
+    else if (handover_type(message) == HANDOVER_RING)
         add_ring(logger, message);
-    else if (message->type == HANDOVER_LEAVE)
+    else if (handover_type(message) == HANDOVER_LEAVE)
         logger->is_leaving = true;
     else
         log_error("logger-misled", "the master says what no master says to a logger");
@@ -318,17 +318,17 @@ static void on_message(struct logger *logger, struct handover *message)
 static void on_channel(void *owner)
 {
     struct logger *logger = owner;
-    enum handover_result result = HANDOVER_DONE;
+    enum packet_result result = PACKET_DONE;
 
-    for (int i = 0; i < MAX_MESSAGES_PER_TURN && result == HANDOVER_DONE; i++) {
+    for (int i = 0; i < MAX_MESSAGES_PER_TURN && result == PACKET_DONE; i++) {
         struct handover message;
 
         result = handover_receive(HANDOVER_CHANNEL_FD, &message);
-        if (result == HANDOVER_DONE)
+        if (result == PACKET_DONE)
             on_message(logger, &message);
-        handover_clear(&message);
+        packet_clear(&message.packet);
     }
-    if (result == HANDOVER_GONE || result == HANDOVER_BROKEN)
+    if (result == PACKET_GONE || result == PACKET_BROKEN)
         loop_watch_free(&logger->channel);
     step(logger);
 }
@@ -377,8 +377,8 @@ static bool receive_orders(struct handover *message)
     struct text problem;
     bool is_fine;
 
-    if (handover_receive(HANDOVER_CHANNEL_FD, message) != HANDOVER_DONE ||
-        message->type != HANDOVER_LOG)
+    if (handover_receive(HANDOVER_CHANNEL_FD, message) != PACKET_DONE ||
+        handover_type(message) != HANDOVER_LOG)
         return false;
     text_init(&problem, 200);
     is_fine = identity_become(&message->body.log.identity, &problem) &&
@@ -396,10 +396,10 @@ int logger_run(void)
     bool is_started = receive_orders(&message);
 
     if (is_started) {
-        start(&logger, handover_take_fd(&message, 0));
+        start(&logger, packet_take_fd(&message.packet, 0));
         loop_run(logger.loop);
         clear(&logger);
     }
-    handover_clear(&message);
+    packet_clear(&message.packet);
     return is_started ? EXIT_SUCCESS : EXIT_CANNOT_START;
 }

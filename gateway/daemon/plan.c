@@ -13,6 +13,8 @@
 
 /* Of a machine with more processors only so many are used unasked. */
 #define MAX_OWN_WORKERS 64
+/* A session has its socket, and its message a file when it goes to the disk. */
+#define FILES_PER_SESSION 2
 /* Descriptors of a worker for nothing that is counted below: last words, and its own. */
 #define SPARE_FILES (100 + STREAM_MAX_FINISHING)
 /* And for questions to DNS servers, each from a port of its own; some by TCP. */
@@ -46,7 +48,7 @@ size_t plan_count_workers(const struct config *config)
 
 static rlim_t count_files(const struct config *config, size_t open_socket_count)
 {
-    rlim_t count = config->max_sessions + SPARE_FILES + open_socket_count;
+    rlim_t count = config->max_sessions * FILES_PER_SESSION + SPARE_FILES + open_socket_count;
     size_t worker_count = plan_count_workers(config);
 
     count += RESOLVER_FILES; /* whether any rule needs it is not known here */

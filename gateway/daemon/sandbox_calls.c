@@ -179,7 +179,7 @@ static const struct call worker_dns_calls[] = {
 static const char *const keeper_names[] = {
     "openat", "statx", "faccessat", "faccessat2", "unlinkat", "renameat2", "linkat", "getdents64",
     "flock", "fsync", "fdatasync", "sync_file_range", "sync_file_range2", "fallocate", "ftruncate",
-    "ftruncate64", "fchmod", "umask", "accept4", "shutdown", "memfd_create", NULL,
+    "ftruncate64", "fchmod", "fchmodat", "umask", "accept4", "shutdown", "memfd_create", NULL,
 };
 
 static const struct call keeper_calls[] = {

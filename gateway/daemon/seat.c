@@ -201,7 +201,7 @@ static void on_message(void *owner, struct handover *message)
 {
     struct seat *seat = owner;
 
-    if (message->type != HANDOVER_READY || seat->is_ready) {
+    if (handover_type(message) != HANDOVER_READY || seat->is_ready) {
         log_error("worker-broken", "worker %u, process %ld, says what no worker says, and is ended",
                   (unsigned int)seat->index, (long)child_pid(seat->child));
         child_kill(seat->child);

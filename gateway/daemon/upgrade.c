@@ -203,10 +203,10 @@ static void on_message(void *owner, struct handover *message)
 {
     struct upgrade *upgrade = owner;
 
-    if (message->type == HANDOVER_DIAGNOSTIC) {
+    if (handover_type(message) == HANDOVER_DIAGNOSTIC) {
         upgrade->has_said_why = true;
         upgrade->events->on_line(upgrade->owner, handover_text(message));
-    } else if (message->type == HANDOVER_AGREED) {
+    } else if (handover_type(message) == HANDOVER_AGREED) {
         upgrade->has_agreed = true;
     } else {
         child_kill(upgrade->heir);

@@ -117,14 +117,14 @@ static bool open_shared_memory(struct worker *worker, struct handover *message)
 {
     size_t ring_bytes = (size_t)worker->orders.ring_bytes;
 
-    worker->wake_fd = handover_take_fd(message, HANDOVER_WORK_WAKE);
-    worker->life_fd = handover_take_fd(message, HANDOVER_WORK_LIFE);
+    worker->wake_fd = packet_take_fd(&message->packet, HANDOVER_WORK_WAKE);
+    worker->life_fd = packet_take_fd(&message->packet, HANDOVER_WORK_LIFE);
     worker->ring_memory =
-        memory_file_map_shared(message->fds[HANDOVER_WORK_RING], ring_memory_bytes(worker));
-    worker->counters = memory_file_map_shared(message->fds[HANDOVER_WORK_COUNTERS],
+        memory_file_map_shared(message->packet.fds[HANDOVER_WORK_RING], ring_memory_bytes(worker));
+    worker->counters = memory_file_map_shared(message->packet.fds[HANDOVER_WORK_COUNTERS],
                                               sizeof *worker->counters);
     worker->presence = (struct presence){
-        .memory = memory_file_map_shared(message->fds[HANDOVER_WORK_PRESENCE],
+        .memory = memory_file_map_shared(message->packet.fds[HANDOVER_WORK_PRESENCE],
                                          presence_memory_bytes()),
         .table = (unsigned int)worker->orders.presence_table,
         .secret = { worker->orders.presence_secret[0], worker->orders.presence_secret[1] },
@@ -353,13 +353,14 @@ static bool start(struct worker *worker, struct handover *message)
 
     mem_keep_freed(KEPT_BYTES);
     worker->orders = message->body.work;
-    worker->spool_fd = handover_take_fd(message, HANDOVER_WORK_SPOOL);
+    worker->spool_fd = packet_take_fd(&message->packet, HANDOVER_WORK_SPOOL);
     if (!open_shared_memory(worker, message) || !give_up_privileges(worker))
         return false;
     text_init(&path, HANDOVER_MAX_BYTES);
     text_add(&path, handover_text(message));
-    is_started = read_config(worker, message->fds[HANDOVER_WORK_SOURCES], text_string(&path)) &&
-                 read_secrets(worker, message->fds[HANDOVER_WORK_SECRETS]) &&
+    is_started = read_config(worker, message->packet.fds[HANDOVER_WORK_SOURCES],
+                             text_string(&path)) &&
+                 read_secrets(worker, message->packet.fds[HANDOVER_WORK_SECRETS]) &&
                  enter_sandbox(worker);
     text_clear(&path);
     if (!is_started)
@@ -379,7 +380,7 @@ static void on_backends(void *owner)
     if (worker->state != WORKER_STARTING) /* told to drain meanwhile */
         return;
     worker->state = WORKER_SERVING;
-    if (handover_send(HANDOVER_CHANNEL_FD, HANDOVER_READY, SLICE_EMPTY, NULL, 0) != HANDOVER_DONE)
+    if (handover_send(HANDOVER_CHANNEL_FD, HANDOVER_READY, SLICE_EMPTY, NULL, 0) != PACKET_DONE)
         loop_stop(worker->loop);
 }
 
@@ -416,12 +417,12 @@ static void add_socket(struct worker *worker, const struct handover_socket *head
 
 static void take_sockets(struct worker *worker, struct handover *message)
 {
-    for (size_t i = 0; i < message->fd_count; i++) {
+    for (size_t i = 0; i < message->packet.fd_count; i++) {
         const struct handover_socket *head = &message->body.sockets[i];
 
         if (worker->state == WORKER_SERVING && head->slot < HANDOVER_MAX_SLOTS &&
             head->listener_index < worker->config->listener_count)
-            add_socket(worker, head, handover_take_fd(message, i));
+            add_socket(worker, head, packet_take_fd(&message->packet, i));
     }
 }
 
@@ -481,7 +482,7 @@ static void drain(struct worker *worker, uint64_t max_ms, uint64_t spare_ms)
 
 static void on_message(struct worker *worker, struct handover *message)
 {
-    switch (message->type) {
+    switch (handover_type(message)) {
     case HANDOVER_SOCKETS: take_sockets(worker, message); break;
     case HANDOVER_POLL: poll_sockets(worker, &message->body.poll); break;
     case HANDOVER_DRAIN:
@@ -494,7 +495,7 @@ static void on_message(struct worker *worker, struct handover *message)
         break;
     case HANDOVER_KEEPER:
         if (worker->keeper != NULL)
-            keeper_link_connect(worker->keeper, handover_take_fd(message, 0));
+            keeper_link_connect(worker->keeper, packet_take_fd(&message->packet, 0));
         break;
     case HANDOVER_SPF_ENGINE:
         if (worker->spf_link != NULL)
@@ -526,17 +527,17 @@ static void on_message(struct worker *worker, struct handover *message)
 static void on_channel(void *owner)
 {
     struct worker *worker = owner;
-    enum handover_result result = HANDOVER_DONE;
+    enum packet_result result = PACKET_DONE;
 
-    for (int i = 0; i < MAX_MESSAGES_PER_TURN && result == HANDOVER_DONE; i++) {
+    for (int i = 0; i < MAX_MESSAGES_PER_TURN && result == PACKET_DONE; i++) {
         struct handover message;
 
         result = handover_receive(HANDOVER_CHANNEL_FD, &message);
-        if (result == HANDOVER_DONE)
+        if (result == PACKET_DONE)
             on_message(worker, &message);
-        handover_clear(&message);
+        packet_clear(&message.packet);
     }
-    if (result != HANDOVER_GONE && result != HANDOVER_BROKEN)
+    if (result != PACKET_GONE && result != PACKET_BROKEN)
         return;
     loop_watch_free(&worker->channel);
     if (worker->state == WORKER_STARTING || worker->state == WORKER_SERVING) {
@@ -590,9 +591,9 @@ int worker_run(void)
     struct handover message;
     bool is_started;
 
-    is_started = handover_receive(HANDOVER_CHANNEL_FD, &message) == HANDOVER_DONE &&
-                 message.type == HANDOVER_WORK && start(&worker, &message);
-    handover_clear(&message);
+    is_started = handover_receive(HANDOVER_CHANNEL_FD, &message) == PACKET_DONE &&
+                 handover_type(&message) == HANDOVER_WORK && start(&worker, &message);
+    packet_clear(&message.packet);
     if (is_started)
         loop_run(worker.loop);
     clear(&worker);

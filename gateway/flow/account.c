@@ -143,10 +143,11 @@ void account_set_verdict(struct account *account, const struct verdict *verdict)
 {
     struct record *record = &account->record;
 
-    account->verdict = *verdict;
     record->rule = verdict->rule != NULL ? verdict->rule->reason : NULL;
     record->phase = verdict->rule != NULL ? phase_name(verdict->phase) : NULL;
-    record->tags = account->verdict.tags;
+    for (size_t i = 0; i < verdict->tag_count; i++)
+        account->tags[i] = verdict->tags[i]->name;
+    record->tags = account->tags;
     record->tag_count = verdict->tag_count;
     if (verdict->shadow_rule == NULL)
         return;

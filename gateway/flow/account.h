@@ -26,7 +26,7 @@ struct account {
     uint64_t mail_ms;                /* monotonic: when MAIL came */
     uint64_t content_from_ms;        /* when content was asked for; 0 before */
     uint64_t dot_ms;                 /* when the end of data came; 0 before */
-    struct verdict verdict;          /* the one whose tags and rules the line names */
+    const char *tags[VERDICT_MAX_TAGS]; /* names of those that the line has */
     /* Owned copies; NULL while unknown. */
     char *tls_server_name;
     char *message_id;

@@ -3,7 +3,9 @@
  * The life of one accepted socket; see connection.h.
  *
  * While the session waits for something the stream is paused: a client that
- * sends on meanwhile fills its own kernel buffers and nothing of ours.
+ * sends on meanwhile fills its own kernel buffers and nothing of ours. The same
+ * where it sends and takes no replies: 64 KiB of commands that were read before
+ * that was known would make a megabyte of them.
  */
 #include "flow/connection.h"
 
@@ -23,6 +25,7 @@ enum connection_state {
     CONNECTION_OPEN,     /* input goes to the session */
     CONNECTION_WAITING,  /* the session waits, the stream is paused; ends with on_ready */
     CONNECTION_YIELDING, /* had its share of the turn; goes on in the next */
+    CONNECTION_CLOGGED,  /* the client does not take what we say; ends with on_drained */
     CONNECTION_ORPHANED, /* the client has gone, a committed transaction has not ended */
     CONNECTION_GONE,     /* freed at the end of the turn */
 };
@@ -186,6 +189,7 @@ void connection_shut_down(struct connection *connection, enum connection_shutdow
     case CONNECTION_OPEN:
     case CONNECTION_WAITING:
     case CONNECTION_YIELDING:
+    case CONNECTION_CLOGGED:
         if (is_to_shut_down(connection))
             finish_with_reply(connection, REPLY_SHUTDOWN);
         return;
@@ -245,6 +249,13 @@ static void go_on_next_turn(void *owner)
         pump(connection);
 }
 
+/* Up to its deadline, which was set with the last progress. */
+static void wait_for_client(struct connection *connection)
+{
+    stream_pause(connection->stream);
+    enter(connection, CONNECTION_CLOGGED);
+}
+
 static void yield(struct connection *connection)
 {
     stream_pause(connection->stream);
@@ -270,7 +281,12 @@ static void start_tls(struct connection *connection)
 static void carry_out(struct connection *connection, enum session_step step)
 {
     switch (step) {
-    case SESSION_STEP_GO_ON: yield(connection); break;
+    case SESSION_STEP_GO_ON:
+        if (stream_is_clogged(connection->stream))
+            wait_for_client(connection);
+        else
+            yield(connection);
+        break;
     case SESSION_STEP_NEED_INPUT: break;
     case SESSION_STEP_WAIT: wait_for_session(connection); break;
     case SESSION_STEP_START_TLS: start_tls(connection); break;
@@ -319,6 +335,14 @@ static void on_input(void *owner)
 
     if (connection->state == CONNECTION_OPEN)
         pump(connection);
+}
+
+static void on_drained(void *owner)
+{
+    struct connection *connection = owner;
+
+    if (connection->state == CONNECTION_CLOGGED)
+        yield(connection);
 }
 
 static void greet(struct connection *connection)
@@ -386,6 +410,7 @@ static void on_end(void *owner, enum stream_end stream_end, const char *detail)
 
 static const struct stream_events stream_events = {
     .on_input = on_input,
+    .on_drained = on_drained,
     .on_secured = on_secured,
     .on_end = on_end,
 };
@@ -405,6 +430,9 @@ static void on_ready(void *owner, struct slice output, bool is_closing)
         finish(connection, session_close_reason(connection->session));
     } else if (is_to_shut_down(connection)) {
         finish_with_reply(connection, REPLY_SHUTDOWN);
+    } else if (stream_is_clogged(connection->stream)) {
+        set_deadline(connection);
+        wait_for_client(connection);
     } else if (session_has_work(connection->session)) {
         yield(connection);
     } else {

@@ -26,11 +26,14 @@ struct gate {
     bool is_draining;
     bool is_out_of_time;               /* what is left is not waited for */
     struct loop_timer spare_timer;
-    struct loop_timer drain_timer;
+    struct loop_timer drain_timer;     /* for the sessions; then for the keeper */
     struct loop_task drained_task;     /* `on_drained` comes from the loop, not from gate_drain */
     void (*on_drained)(void *owner);   /* NULL unless draining */
     void *drain_owner;
 };
+
+/* Less than what the master grants to a worker behind its drain-timeout. */
+#define KEEPER_MS 4000
 
 static void on_spare_timeout(void *owner);
 static void on_drain_timeout(void *owner);
@@ -245,12 +248,22 @@ static void on_spare_timeout(void *owner)
     shut_down_all(owner, CONNECTION_SHUTDOWN_IDLE);
 }
 
-static void on_drain_timeout(void *owner)
+static void on_keeper_timeout(void *owner)
 {
     struct gate *gate = owner;
 
     gate->is_out_of_time = true;
+    end_drain_when_empty(gate);
+}
+
+/* The keeper has to hear of mail whose client was just told to come again, or it stays held. */
+static void on_drain_timeout(void *owner)
+{
+    struct gate *gate = owner;
+
     shut_down_all(gate, CONNECTION_SHUTDOWN_NOW);
+    loop_timer_init(&gate->drain_timer, gate->shared->settings.loop, on_keeper_timeout, gate);
+    loop_timer_start(&gate->drain_timer, KEEPER_MS);
     end_drain_when_empty(gate);
 }
 

@@ -78,7 +78,7 @@ static void make_copy(struct copy *copy, const struct holding_order *order)
 static void print_stamp(struct text *out, const struct holding_order *order,
                         const struct copy *copy)
 {
-    const char *tags[RECIPIENTS_MAX_TAGS];
+    const struct tag *tags[RECIPIENTS_MAX_TAGS];
     struct facts facts = *order->facts;
     struct stamp stamp = {
         .facts = &facts,
@@ -89,6 +89,8 @@ static void print_stamp(struct text *out, const struct holding_order *order,
         .wall_us = clock_wall_us(),
         .tags = tags,
         .tag_count = recipients_collect_tags(order->recipients, ACTION_QUARANTINE, tags),
+        .message = order->facts->message,
+        .subject = order->subject,
     };
 
     facts.recipient_count = copy->envelope.recipient_count;
@@ -123,7 +125,9 @@ void holding_start(struct holding *holding, const struct holding_order *order,
         .is_pending = order->is_pending,
     };
     make_copy(&holding->copy, order);
-    text_init(&holding->on_top, order->results.length + STAMP_MAX_BYTES);
+    text_init(&holding->on_top, order->results.length + STAMP_MAX_BYTES +
+                                    stamp_subject_max_bytes(order->facts->message,
+                                                            order->subject));
     print_stamp(&holding->on_top, order, &holding->copy);
     intake_to_disk(intake);
     if (intake_is_settled(intake))

@@ -44,6 +44,7 @@ struct holding_order {
     const struct effective_policy *policy; /* that the log names */
     const struct backend *backend;
     struct slice results;                  /* header fields that say what the checks found */
+    const struct header_field *subject;    /* that tags are put in front of; NULL: none */
     bool is_pending;                       /* the backend's word on others is still to come */
 };
 

@@ -11,7 +11,12 @@
 /* And while the disk works, so many times as much before the client has to wait. */
 #define PAUSE_FACTOR 4
 
+/* With more than these parts of all memory in use, whoever holds the most goes to the disk. */
+#define SHORT_FROM_PARTS 3
+#define SHORT_PARTS 4
+
 static void on_disk_stuck(void *owner);
+static void on_evicted(void *owner);
 
 void intake_init(struct intake *intake, struct shared *shared, void (*on_progress)(void *owner),
                  void *owner)
@@ -22,7 +27,31 @@ void intake_init(struct intake *intake, struct shared *shared, void (*on_progres
         .owner = owner,
         .problem = REPLY_OK,
     };
+    hoarder_init(&intake->holder, intake);
+    hoarder_init(&intake->writer, intake);
     loop_timer_init(&intake->timer, shared->settings.loop, on_disk_stuck, intake);
+    loop_task_init(&intake->evicted, on_evicted, intake);
+}
+
+/* ---- Its memory. */
+
+static uint64_t find_memory(const struct intake *intake)
+{
+    const struct message *message = &intake->message;
+
+    return message->spool.chunk_count * SPOOL_CHUNK_BYTES + message->header_bytes;
+}
+
+/* Only of what is not complete something can be taken away. */
+static void note_memory(struct intake *intake)
+{
+    struct shared *shared = intake->shared;
+    bool is_coming = intake->problem == REPLY_OK && !intake->message.is_complete;
+    bool is_idle = is_coming && intake->job == NULL;
+
+    hoard_note(&shared->holders, &intake->holder, is_coming ? find_memory(intake) : 0);
+    hoard_note(&shared->writers, &intake->writer,
+               is_idle ? spool_memory_bytes(&intake->message.spool) : 0);
 }
 
 static void cancel_spill(struct intake *intake)
@@ -32,11 +61,19 @@ static void cancel_spill(struct intake *intake)
         spill_cancel(&intake->job);
 }
 
-void intake_clear(struct intake *intake)
+static void drop_content(struct intake *intake)
 {
     cancel_spill(intake);
-    if (intake->is_open)
-        message_clear(&intake->message);
+    if (!intake->is_open)
+        return;
+    message_clear(&intake->message);
+    note_memory(intake);
+}
+
+void intake_clear(struct intake *intake)
+{
+    loop_task_cancel(&intake->evicted);
+    drop_content(intake);
 }
 
 void intake_open(struct intake *intake, size_t listener_index, uint64_t max_bytes)
@@ -64,17 +101,22 @@ static uint64_t find_spill_from(const struct intake *intake)
 
 static void on_spilled(void *owner, enum spill_result result);
 
-static void spill_if_wanted(struct intake *intake)
+static void start_spill(struct intake *intake)
 {
     const struct gate_settings *settings = &intake->shared->settings;
 
+    intake->job = spill_write_start(settings->spill, &intake->message.spool, on_spilled, intake);
+    loop_timer_start(&intake->timer, settings->config->spool_timeout_ms);
+    note_memory(intake);
+}
+
+static void spill_if_wanted(struct intake *intake)
+{
     uint64_t in_memory = spool_memory_bytes(&intake->message.spool);
     uint64_t wanted = intake->is_to_disk ? 1 : find_spill_from(intake);
 
-    if (intake->job != NULL || in_memory < wanted)
-        return;
-    intake->job = spill_write_start(settings->spill, &intake->message.spool, on_spilled, intake);
-    loop_timer_start(&intake->timer, settings->config->spool_timeout_ms);
+    if (intake->job == NULL && in_memory >= wanted)
+        start_spill(intake);
 }
 
 static void go_on(struct intake *intake, enum server_reply problem)
@@ -83,6 +125,7 @@ static void go_on(struct intake *intake, enum server_reply problem)
         intake->problem = problem;
     if (intake->problem == REPLY_OK)
         spill_if_wanted(intake);
+    note_memory(intake);
     intake->on_progress(intake->owner);
 }
 
@@ -108,15 +151,75 @@ bool intake_is_settled(const struct intake *intake)
     return intake->job == NULL;
 }
 
+/* ---- Memory that runs short. */
+
+/*
+ * Those who fall silent go to the disk as well, not only those who send on. One at a time: each
+ * piece of content may bring about one write.
+ */
+static void relieve_memory(struct shared *shared)
+{
+    const struct spool_budget *budget = &shared->spool_budget;
+    struct intake *largest;
+
+    if (budget->used_bytes <= budget->max_bytes / SHORT_PARTS * SHORT_FROM_PARTS)
+        return;
+    largest = hoard_find(&shared->writers, 0);
+    if (largest != NULL)
+        start_spill(largest);
+}
+
+static void on_evicted(void *owner)
+{
+    struct intake *intake = owner;
+
+    intake->on_progress(intake->owner);
+}
+
+/* Its client hears of it with the next content, or at the end; the room is there now. */
+static void evict(struct intake *intake)
+{
+    intake->problem = REPLY_NO_SPACE;
+    drop_content(intake);
+    loop_defer(intake->shared->settings.loop, &intake->evicted);
+}
+
+/*
+ * A header has to stay in memory until its end, and the disk may be full or slow: then somebody who
+ * holds more than this one is to have when it has taken `bytes` has to go, or one who has held as
+ * much for longer. Nobody can keep others out by holding what they have for hours.
+ */
+static void make_room(struct intake *intake, size_t bytes)
+{
+    struct shared *shared = intake->shared;
+    const struct spool_budget *budget = &shared->spool_budget;
+    uint64_t chunk_bytes = bytes + SPOOL_CHUNK_BYTES;
+    uint64_t header_bytes = message_is_header_complete(&intake->message)
+                                ? 0
+                                : bytes + intake->message.header_bytes; /* it grows by doubling */
+
+    while (chunk_bytes + header_bytes > budget->max_bytes - budget->used_bytes) {
+        struct intake *largest = hoard_find(&shared->holders, find_memory(intake) + bytes);
+
+        if (largest == NULL || largest == intake)
+            return;
+        evict(largest);
+    }
+}
+
 /* ---- Content. */
 
 bool intake_take(struct intake *intake, struct slice content)
 {
-    if (intake->problem == REPLY_OK)
+    if (intake->problem == REPLY_OK) {
+        make_room(intake, content.length);
         intake->problem = outcome_reply_to_problem(message_append(&intake->message, content));
+    }
+    note_memory(intake);
     if (intake->problem != REPLY_OK)
         return false;
     spill_if_wanted(intake);
+    relieve_memory(intake->shared);
     return true;
 }
 
@@ -130,6 +233,7 @@ void intake_end(struct intake *intake)
 {
     if (intake->problem == REPLY_OK)
         intake->problem = outcome_reply_to_problem(message_end(&intake->message));
+    note_memory(intake);
 }
 
 void intake_to_disk(struct intake *intake)

@@ -2,6 +2,11 @@
 /*
  * The content of one transaction on its way in: kept in memory, moved to the
  * disk as it grows, and refused when it cannot be kept. It decides nothing.
+ *
+ * Memory that runs short is taken from those who hold much of it and have not
+ * sent all yet: three quarters of it in use, the one with the most goes to the
+ * disk; all of it in use, the one with the most is refused for the sake of one
+ * with less. So a small message finds room whatever others do.
  */
 #ifndef POSTERN_FLOW_INTAKE_H
 #define POSTERN_FLOW_INTAKE_H
@@ -9,6 +14,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/hoard.h"
 #include "base/slice.h"
 #include "flow/shared.h"
 #include "mail/message.h"
@@ -26,8 +32,11 @@ struct intake {
     bool is_to_disk;             /* all of it is wanted there */
     enum server_reply problem;   /* why it cannot be kept; REPLY_OK while it can */
     struct message message;
+    struct hoarder holder;       /* of its memory, while content may still come */
+    struct hoarder writer;       /* likewise of what the disk could take */
     /* In flight. */
     struct spill_job *job;       /* NULL when idle */
+    struct loop_task evicted;    /* its owner is to hear that it was refused */
     struct loop_timer timer;     /* set while that is in flight */
 };
 

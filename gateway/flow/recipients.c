@@ -7,6 +7,12 @@
 #include "base/memory.h"
 #include "smtp/server_replies.h"
 
+/* A few recipients take no more than this, ... */
+#define FEW_BYTES 8192
+/* ... and more of them may have so many parts of the budget. */
+#define MANY_PARTS 3
+#define MANY_OF_PARTS 4
+
 void recipients_init(struct recipients *recipients, struct spool_budget *budget)
 {
     *recipients = (struct recipients){ .budget = budget };
@@ -31,12 +37,31 @@ static uint64_t find_memory(const struct recipient *recipient)
     return 2 * bytes;
 }
 
+/*
+ * A crowd that names all the recipients it may must not keep a client with one or a few from its
+ * mail: the last part of the budget is for these. The very first costs no more than the transaction
+ * itself, and like that it is bounded by max-sessions.
+ */
+static bool take_memory(struct recipients *recipients, uint64_t bytes)
+{
+    struct spool_budget *budget = recipients->budget;
+    bool are_few = recipients->memory_bytes + bytes <= FEW_BYTES;
+
+    if (recipients->count == 0) {
+        spool_budget_overdraw(budget, bytes);
+        return true;
+    }
+    if (!are_few && budget->used_bytes >= budget->max_bytes / MANY_OF_PARTS * MANY_PARTS)
+        return false;
+    return spool_budget_take(budget, bytes);
+}
+
 struct attempt *recipients_add(struct recipients *recipients, const struct recipient *recipient)
 {
     uint64_t memory_bytes = find_memory(recipient);
     struct attempt *attempt;
 
-    if (!spool_budget_take(recipients->budget, memory_bytes))
+    if (!take_memory(recipients, memory_bytes))
         return NULL;
     recipients->memory_bytes += memory_bytes;
     recipients->attempts = mem_grow(recipients->attempts, recipients->count,
@@ -282,16 +307,16 @@ void recipients_note_held(struct recipients *recipients)
     }
 }
 
-static bool has_tag(const char *const *tags, size_t count, const char *tag)
+static bool has_tag(const struct tag *const *tags, size_t count, const struct tag *tag)
 {
     for (size_t i = 0; i < count; i++)
-        if (slice_equals(slice_from(tags[i]), slice_from(tag)))
+        if (slice_equals(slice_from(tags[i]->name), slice_from(tag->name)))
             return true;
     return false;
 }
 
 size_t recipients_collect_tags(const struct recipients *recipients, enum action action,
-                               const char **tags)
+                               const struct tag **tags)
 {
     size_t count = 0;
 
@@ -317,7 +342,22 @@ void recipients_reply_alike(struct recipients *recipients, const struct reply *r
             recipients->attempts[i].reply = *reply;
 }
 
-struct reply *recipients_reply_each(struct recipients *recipients, const struct reply *outcome)
+static struct reply final_reply(const struct attempt *attempt, const struct reply *delivered,
+                                const struct reply *held)
+{
+    switch (attempt->verdict.action) {
+    case ACTION_ACCEPT: return *delivered;
+    case ACTION_QUARANTINE: return *held;
+    case ACTION_REJECT:
+    case ACTION_TEMPFAIL: return verdict_reply(&attempt->verdict);
+    case ACTION_DISCARD: /* nobody is to notice */
+    case ACTION_TAG: break;
+    }
+    return server_reply_get(REPLY_MESSAGE_ACCEPTED);
+}
+
+struct reply *recipients_reply_each(struct recipients *recipients, const struct reply *delivered,
+                                    const struct reply *held)
 {
     struct reply *replies = mem_new_array(recipients->accepted_count, sizeof *replies);
     size_t count = 0;
@@ -327,12 +367,7 @@ struct reply *recipients_reply_each(struct recipients *recipients, const struct 
 
         if (!attempt->is_accepted)
             continue;
-        if (is_refusal(&attempt->verdict))
-            attempt->reply = verdict_reply(&attempt->verdict);
-        else if (attempt->verdict.action != ACTION_ACCEPT)
-            attempt->reply = server_reply_get(REPLY_MESSAGE_ACCEPTED);
-        else
-            attempt->reply = *outcome;
+        attempt->reply = final_reply(attempt, delivered, held);
         replies[count++] = attempt->reply;
     }
     return replies;

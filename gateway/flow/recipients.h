@@ -16,6 +16,7 @@
 #include "mail/envelope.h"
 #include "mail/spool.h"
 #include "verdict/decide.h"
+#include "verdict/stamp.h"
 
 /* One RCPT, whatever became of it. */
 struct attempt {
@@ -42,7 +43,8 @@ void recipients_clear(struct recipients *recipients);
 
 /*
  * Adds a copy of `recipient`. The attempt is borrowed until the next one is added. NULL when the
- * budget is spent: many clients with many recipients and no message are as heavy as messages.
+ * budget is spent: many clients with many recipients and no message are as heavy as messages. The
+ * first one always finds room, and a few more while there are none but such.
  */
 struct attempt *recipients_add(struct recipients *recipients, const struct recipient *recipient)
     __attribute__((warn_unused_result));
@@ -88,16 +90,18 @@ void recipients_note_held(struct recipients *recipients);
  * many; `tags` has room for RECIPIENTS_MAX_TAGS.
  */
 size_t recipients_collect_tags(const struct recipients *recipients, enum action action,
-                               const char **tags);
-#define RECIPIENTS_MAX_TAGS (4 * VERDICT_MAX_TAGS)
+                               const struct tag **tags);
+#define RECIPIENTS_MAX_TAGS STAMP_MAX_TAGS
 /* The first accepted recipient whose verdict is `action`, or NULL: its rule speaks for all. */
 const struct attempt *recipients_find(const struct recipients *recipients, enum action action);
 /* All accepted ones get `reply`. */
 void recipients_reply_alike(struct recipients *recipients, const struct reply *reply);
 /*
- * Each accepted one gets its own: a refusal by its verdict, `outcome` where it was delivered.
- * Returns the accepted_count replies in order; the caller frees the array.
+ * Each accepted one gets its own: a refusal by its verdict, `delivered` or `held` where that became
+ * of it, and a plain success where it was discarded. Returns the accepted_count replies in
+ * order; the caller frees the array.
  */
-struct reply *recipients_reply_each(struct recipients *recipients, const struct reply *outcome);
+struct reply *recipients_reply_each(struct recipients *recipients, const struct reply *delivered,
+                                    const struct reply *held);
 
 #endif

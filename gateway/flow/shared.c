@@ -7,6 +7,9 @@
 /* A final PRDR answer has a line for each recipient; nothing of ours is longer. */
 #define SCRATCH_MAX_BYTES (1024 * 1024)
 
+/* Recipients may take as much memory again as one in so many parts of what messages may. */
+#define RECIPIENT_PARTS 4
+
 /* Extensions that are ours alone: they need nothing of a backend (DESIGN section 9). */
 #define OWN_EXTENSIONS                                                                       \
     (SERVER_PIPELINING | SERVER_SIZE | SERVER_ENHANCEDSTATUSCODES | SERVER_CHUNKING | SERVER_PRDR)
@@ -67,6 +70,9 @@ struct shared *shared_new(const struct gate_settings *settings)
 
     shared->settings = *settings;
     shared->spool_budget.max_bytes = config->max_spool_memory_bytes;
+    shared->recipient_budget.max_bytes = config->max_spool_memory_bytes / RECIPIENT_PARTS;
+    hoard_init(&shared->holders);
+    hoard_init(&shared->writers);
     shared->checks = make_check_settings(settings);
     text_init(&shared->scratch, SCRATCH_MAX_BYTES);
     shared->backends = mem_new_array(config->backend_count, sizeof(*shared->backends));

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/hoard.h"
 #include "base/slice.h"
 #include "base/text.h"
 #include "delivery/backend.h"
@@ -23,6 +24,9 @@ struct shared {
     struct server_options *options;   /* by index of config->listeners */
     struct message_limits *limits;    /* likewise; without max_bytes, which the policy sets */
     struct spool_budget spool_budget;
+    struct spool_budget recipient_budget; /* likewise, of open transactions */
+    struct hoard holders;             /* intakes by the memory that they hold of it */
+    struct hoard writers;             /* intakes by what of that the disk could take */
     struct check_settings checks;     /* of all transactions */
     bool names_local_address;         /* a backend is told which address of ours was chosen */
     struct text scratch;              /* replies are printed here; empty between uses */

@@ -41,7 +41,7 @@ struct transaction *transaction_new(const struct party *party,
     transaction->events = events;
     transaction->owner = owner;
     envelope_copy_sender(&transaction->mail, mail);
-    recipients_init(&transaction->recipients, &party->shared->spool_budget);
+    recipients_init(&transaction->recipients, &party->shared->recipient_budget);
     transaction->facts = *party->facts;
     transaction->facts.phase = PHASE_MAIL;
     transaction->facts.sender = &transaction->mail.sender;
@@ -146,7 +146,7 @@ bool transaction_add_recipient(struct transaction *transaction, const struct rec
     }
     attempt = recipients_add(&transaction->recipients, recipient);
     if (attempt == NULL) {
-        *answer = server_reply_get(REPLY_NO_SPACE);
+        *answer = server_reply_get(REPLY_NO_RECIPIENT_SPACE);
         return true;
     }
     *answer = recipients_route(attempt, &transaction->party, &transaction->mail);

@@ -83,18 +83,40 @@ static enum record_verdict success_verdict(const struct transaction *transaction
                                                  : RECORD_VERDICT_DISCARD;
 }
 
-/* Where some were refused, the client is told of each (PRDR), or it could not have come to this. */
+/* The owner wants the client to know that mail is held, and there is some. */
+static bool tells_of_held(const struct transaction *transaction)
+{
+    return has(transaction, ACTION_QUARANTINE) &&
+           transaction->party.shared->settings.config->quarantine.reply == HELD_REPLY_TELL;
+}
+
+static struct reply held_reply(const struct transaction *transaction)
+{
+    return server_reply_get(tells_of_held(transaction) ? REPLY_MESSAGE_HELD
+                                                       : REPLY_MESSAGE_ACCEPTED);
+}
+
+/* Where some were refused, the client speaks PRDR, or it could not have come to this. */
+static bool is_to_hear_of_each(const struct transaction *transaction)
+{
+    bool has_others = has(transaction, ACTION_ACCEPT) || has(transaction, ACTION_DISCARD);
+
+    return has(transaction, ACTION_REJECT) ||
+           (transaction->party.is_prdr && tells_of_held(transaction) && has_others);
+}
+
 static void answer_success(struct transaction *transaction, const struct reply *outcome)
 {
     enum record_verdict verdict = success_verdict(transaction);
+    struct reply held = held_reply(transaction);
     struct reply overall = *outcome;
     struct reply *each;
 
-    if (!has(transaction, ACTION_REJECT)) {
+    if (!is_to_hear_of_each(transaction)) {
         answer_all(transaction, verdict, outcome);
         return;
     }
-    each = recipients_reply_each(&transaction->recipients, outcome);
+    each = recipients_reply_each(&transaction->recipients, outcome, &held);
     transaction_conclude(transaction, verdict, outcome);
     transaction->events->on_final(transaction->owner, &overall, each,
                                   transaction->recipients.accepted_count);
@@ -163,7 +185,8 @@ static bool reserve_log(struct transaction *transaction)
 
 static void stamp(struct transaction *transaction)
 {
-    const char *tags[RECIPIENTS_MAX_TAGS];
+    const struct tag *tags[RECIPIENTS_MAX_TAGS];
+    struct message *message = &transaction->intake.message;
     struct stamp stamp = {
         .facts = &transaction->facts,
         .hostname = transaction->party.shared->settings.config->hostname,
@@ -173,16 +196,19 @@ static void stamp(struct transaction *transaction)
         .wall_us = clock_wall_us(),
         .tags = tags,
         .tag_count = recipients_collect_tags(&transaction->recipients, ACTION_ACCEPT, tags),
+        .message = message,
+        .subject = transaction->subject,
     };
     struct text fields;
 
     /* Only a sole recipient is named: several must not learn of each other. */
     if (transaction->recipients.accepted_count > 1)
         transaction->facts.recipient = NULL;
-    text_init(&fields, TRANSACTION_RESULTS_MAX_BYTES + STAMP_MAX_BYTES);
+    text_init(&fields, TRANSACTION_RESULTS_MAX_BYTES + STAMP_MAX_BYTES +
+                           stamp_subject_max_bytes(message, transaction->subject));
     transaction_print_results(transaction, &fields);
     stamp_print(&fields, &stamp);
-    message_add_on_top(&transaction->intake.message, text_slice(&fields));
+    message_add_on_top(message, text_slice(&fields));
     text_clear(&fields);
 }
 
@@ -206,15 +232,6 @@ static void deliver(struct transaction *transaction)
 }
 
 /* ---- Held mail. */
-
-static struct reply held_reply(const struct transaction *transaction)
-{
-    const struct config *config = transaction->party.shared->settings.config;
-    bool is_told = has(transaction, ACTION_QUARANTINE) &&
-                   config->quarantine.reply == HELD_REPLY_TELL;
-
-    return server_reply_get(is_told ? REPLY_MESSAGE_HELD : REPLY_MESSAGE_ACCEPTED);
-}
 
 /* The copy is on the disk, or cannot be. */
 static void on_held(void *owner, enum server_reply problem)
@@ -243,6 +260,7 @@ static void hold(struct transaction *transaction)
         .facts = &transaction->facts,
         .policy = transaction->policy,
         .backend = transaction->backend,
+        .subject = transaction->subject,
         .is_pending = has(transaction, ACTION_ACCEPT),
     };
     struct text results;
@@ -261,6 +279,18 @@ static void hold(struct transaction *transaction)
     text_clear(&results);
 }
 
+/* The one message goes to some and is held for others; each of the two has its own tags. */
+static void cut_subject(struct transaction *transaction)
+{
+    static const enum action actions[] = { ACTION_ACCEPT, ACTION_QUARANTINE };
+    const struct tag *tags[RECIPIENTS_MAX_TAGS];
+
+    for (size_t i = 0; i < 2 && transaction->subject == NULL; i++)
+        transaction->subject = stamp_cut_subject(
+            &transaction->intake.message, tags,
+            recipients_collect_tags(&transaction->recipients, actions[i], tags));
+}
+
 /* No refusal stands in the way of those who get it. */
 static void carry_out(struct transaction *transaction)
 {
@@ -273,6 +303,7 @@ static void carry_out(struct transaction *transaction)
                         &recipients_find(&transaction->recipients, action)->verdict);
     stamp_cut_foreign(&transaction->intake.message,
                       transaction->party.shared->settings.config->authserv_id);
+    cut_subject(transaction);
     if (has(transaction, ACTION_QUARANTINE))
         hold(transaction);
     else if (action == ACTION_ACCEPT)
@@ -291,9 +322,7 @@ static void refuse_all(struct transaction *transaction, enum action action)
 /* Some are to be refused: each hears it, or theirs is held, or they are to come one at a time. */
 static void decide_mixed(struct transaction *transaction)
 {
-    bool is_for_none = !has(transaction, ACTION_ACCEPT) && !has(transaction, ACTION_QUARANTINE);
-
-    if (transaction->party.is_prdr && !is_for_none) {
+    if (transaction->party.is_prdr) {
         carry_out(transaction);
     } else if (transaction->party.shared->settings.keeper != NULL) {
         recipients_hold_rejected(&transaction->recipients);

@@ -35,6 +35,7 @@ struct transaction {
     struct backend *backend;         /* likewise */
     struct recipients recipients;
     struct intake intake;            /* the message as it comes */
+    const struct header_field *subject; /* that tags are put in front of; NULL: none */
     struct mailbox_list from;        /* of header From, once the message is complete */
     /* In flight. */
     struct forward *forward;

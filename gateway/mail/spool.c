@@ -14,11 +14,16 @@
 
 bool spool_budget_take(struct spool_budget *budget, uint64_t bytes)
 {
-    /* used_bytes may be above max_bytes when a reload has lowered the ceiling. */
+    /* It may be overdrawn. */
     if (budget->used_bytes > budget->max_bytes || bytes > budget->max_bytes - budget->used_bytes)
         return false;
     budget->used_bytes += bytes;
     return true;
+}
+
+void spool_budget_overdraw(struct spool_budget *budget, uint64_t bytes)
+{
+    budget->used_bytes += bytes;
 }
 
 void spool_budget_give_back(struct spool_budget *budget, uint64_t bytes)

@@ -32,6 +32,8 @@ struct spool_budget {
 /* False, and nothing taken, when `bytes` more do not fit. */
 bool spool_budget_take(struct spool_budget *budget, uint64_t bytes)
     __attribute__((warn_unused_result));
+/* Whether they fit or not: others get nothing then until enough has been given back. */
+void spool_budget_overdraw(struct spool_budget *budget, uint64_t bytes);
 void spool_budget_give_back(struct spool_budget *budget, uint64_t bytes);
 
 struct spool_chunk {

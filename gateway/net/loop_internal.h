@@ -24,6 +24,7 @@ void loop_run_at_end(struct loop *loop, struct loop_task *task);
 /* What all streams of a loop take together, for the ceilings that they have in common. */
 struct loop_accounts {
     size_t kept_bytes;      /* input that lies unconsumed in memory of a stream's own */
+    size_t unsent_bytes;    /* memory of the output of accepted streams */
     size_t finishing_count; /* streams that were left to the loop, and are not closed yet */
 };
 struct loop_accounts *loop_accounts(struct loop *loop);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Bytes on their way out; see output.h. A reply fits the small first block. What
- * is longer goes into blocks of 16 KiB: one of them is one TLS record, and a few
- * of them one writev.
+ * Bytes on their way out; see output.h. A reply fits the small first block, and
+ * some more the next. What is longer goes into blocks of 16 KiB: one of them is
+ * one TLS record, and a few of them one writev.
  */
 #include "net/output.h"
 
@@ -12,6 +12,7 @@
 #include "base/memory.h"
 
 #define SMALL_BLOCK_BYTES 1024
+#define MIDDLE_BLOCK_BYTES 4096
 #define LARGE_BLOCK_BYTES 16384
 
 struct output_block {
@@ -40,15 +41,24 @@ void output_clear(struct output *output)
     output_init(output);
 }
 
+static size_t find_capacity(const struct output *output, size_t wanted)
+{
+    if (output->first == NULL && wanted <= SMALL_BLOCK_BYTES)
+        return SMALL_BLOCK_BYTES;
+    if (output->capacity <= MIDDLE_BLOCK_BYTES && wanted <= MIDDLE_BLOCK_BYTES)
+        return MIDDLE_BLOCK_BYTES;
+    return LARGE_BLOCK_BYTES;
+}
+
 static void add_block(struct output *output, size_t wanted)
 {
-    bool is_small = output->first == NULL && wanted <= SMALL_BLOCK_BYTES;
-    size_t capacity = is_small ? SMALL_BLOCK_BYTES : LARGE_BLOCK_BYTES;
+    size_t capacity = find_capacity(output, wanted);
     struct output_block *block = mem_resize(NULL, 1, sizeof *block + capacity);
 
     block->next = NULL;
     block->start = block->end = 0;
     block->capacity = capacity;
+    output->capacity += capacity;
     if (output->last != NULL)
         output->last->next = block;
     else
@@ -116,6 +126,7 @@ void output_drop(struct output *output, size_t count)
             return;
         }
         count -= part;
+        output->capacity -= first->capacity;
         output->first = first->next;
         if (output->first == NULL)
             output->last = NULL;

@@ -16,7 +16,8 @@ struct output_block;
 struct output {
     struct output_block *first; /* owned; NULL when empty */
     struct output_block *last;
-    size_t length; /* bytes in all */
+    size_t length;   /* bytes in all */
+    size_t capacity; /* and the memory that they take */
 };
 
 /* An empty chain, which holds no memory. */

@@ -90,9 +90,11 @@ enum packet_result packet_receive(int channel, struct packet *packet, char *body
     ssize_t received;
 
     *packet = (struct packet){ .type = UINT32_MAX };
+    /* A peer that ended with messages of ours unread is reported first, once; what it said before
+       is still there. */
     do
         received = recvmsg(channel, &header, MSG_CMSG_CLOEXEC);
-    while (received < 0 && errno == EINTR);
+    while (received < 0 && (errno == EINTR || errno == ECONNRESET));
     if (received < 0)
         return result_of_errno();
     take_fds(packet, &header);

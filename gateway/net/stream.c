@@ -88,7 +88,7 @@ void stream_fail(struct stream *stream, enum stream_end end, const char *detail)
     }
     if (!can_still_write) {
         stream->is_broken = true;
-        output_clear(&stream->output);
+        stream_clear_output(stream);
         stream_stop_waiting_writable(stream);
         loop_timer_cancel(&stream->write_timer);
     }
@@ -110,7 +110,7 @@ static bool wants_input(const struct stream *stream)
     switch (stream->state) {
     case STREAM_OPEN:
         return (stream->tls != NULL && stream_tls_wants_input(stream))
-               || (!stream->is_paused && stream->output.length <= STREAM_MAX_OUTPUT_BYTES
+               || (!stream->is_paused && !stream_is_clogged(stream)
                    && stream->input_length < STREAM_MAX_INPUT_BYTES);
     case STREAM_SECURING:
         return stream_tls_wants_input(stream);
@@ -450,6 +450,7 @@ struct stream *stream_new(struct loop *loop, int take_fd, const struct stream_ev
 {
     struct stream *stream = make(loop, take_fd, STREAM_OPEN, events, owner);
 
+    stream->is_accepted = true;
     stream_update_reading(stream);
     return stream;
 }
@@ -511,7 +512,7 @@ void stream_destroy(struct stream *stream)
     }
     if (stream->fd >= 0)
         close(stream->fd);
-    output_clear(&stream->output);
+    stream_clear_output(stream);
     stream->is_gone = true;
     if (!stream->is_calling)
         mem_free(stream);

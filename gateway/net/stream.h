@@ -48,6 +48,12 @@
  */
 #define STREAM_MAX_KEPT_BYTES (8 * 1024 * 1024)
 #define STREAM_SCANT_READ_BYTES 4096
+/*
+ * The memory of what all accepted streams of a loop have not sent yet. Past it each of them may
+ * have no more than so little unsent. Streams to others are few, and their owner's to bound.
+ */
+#define STREAM_MAX_UNSENT_BYTES (8 * 1024 * 1024)
+#define STREAM_SCANT_OUTPUT_BYTES 4096
 /* Streams that a loop may have to finish. */
 #define STREAM_MAX_FINISHING 128
 
@@ -143,6 +149,11 @@ bool stream_has_peer_left(struct stream *stream, struct slice farewell);
 void stream_write(struct stream *stream, struct slice bytes);
 /* Bytes that the kernel has not taken yet. */
 size_t stream_pending_output(const struct stream *stream);
+/*
+ * More than it may have at a time waits to be sent. Nothing is read until less does; who has still
+ * to work on what was read should wait for on_drained.
+ */
+bool stream_is_clogged(const struct stream *stream);
 /* False once the peer has gone for good (reset, or a write failed). */
 bool stream_can_write(const struct stream *stream);
 

@@ -39,6 +39,7 @@ struct stream {
     void *owner;
     /* State. */
     enum stream_state state;
+    bool is_accepted : 1;      /* of a peer that anybody can be: its output is counted */
     bool is_paused : 1;        /* by the owner */
     bool is_reading : 1;       /* `readable` is set */
     bool is_blocked : 1;       /* the kernel takes no more output; `writable` is set */
@@ -108,6 +109,8 @@ bool stream_is_room_scant(const struct stream *stream);
 void stream_drop_input(struct stream *stream);
 
 /* ---- stream_output.c */
+/* Drops what is not sent yet. */
+void stream_clear_output(struct stream *stream);
 /* Sends what can be sent. From the loop only. */
 void stream_flush(struct stream *stream);
 void stream_wait_writable(struct stream *stream);

@@ -18,11 +18,39 @@
 
 #define MAX_PARTS 16
 
+/* Behind every change; `before` is the memory that the output had. */
+static void count_output(struct stream *stream, size_t before)
+{
+    struct loop_accounts *accounts = loop_accounts(stream->loop);
+
+    if (stream->is_accepted)
+        accounts->unsent_bytes = accounts->unsent_bytes - before + stream->output.capacity;
+}
+
+void stream_clear_output(struct stream *stream)
+{
+    size_t before = stream->output.capacity;
+
+    output_clear(&stream->output);
+    count_output(stream, before);
+}
+
+bool stream_is_clogged(const struct stream *stream)
+{
+    bool is_scant = stream->is_accepted
+                    && loop_accounts(stream->loop)->unsent_bytes >= STREAM_MAX_UNSENT_BYTES;
+
+    return stream->output.length > (is_scant ? STREAM_SCANT_OUTPUT_BYTES : STREAM_MAX_OUTPUT_BYTES);
+}
+
 void stream_write(struct stream *stream, struct slice bytes)
 {
+    size_t before = stream->output.capacity;
+
     if (stream->is_broken || bytes.length == 0)
         return;
     output_add(&stream->output, bytes);
+    count_output(stream, before);
     if (!stream->is_blocked && stream->state != STREAM_CONNECTING)
         loop_defer_flush(stream->loop, &stream->flush);
 }
@@ -99,7 +127,10 @@ static enum stream_io write_some(struct stream *stream, size_t *count, struct st
 
 static void note_progress(struct stream *stream, size_t count)
 {
+    size_t before = stream->output.capacity;
+
     output_drop(&stream->output, count);
+    count_output(stream, before);
     if (stream->state == STREAM_SECURING)
         stream->plain_bytes -= count;
     if (loop_timer_is_set(&stream->write_timer))
@@ -134,7 +165,7 @@ static void write_failed(struct stream *stream, enum stream_io why, const char *
         return;
     }
     stream->is_broken = true;
-    output_clear(&stream->output);
+    stream_clear_output(stream);
     stream_stop_waiting_writable(stream);
     loop_timer_cancel(&stream->write_timer);
     stream_update_reading(stream);

@@ -21,6 +21,7 @@
 #define POLICY_MAX_TAGS 8            /* different tags that one mail can get */
 #define POLICY_MAX_NAME_BYTES 40     /* of a policy, rule or tag */
 #define POLICY_MAX_WORDS_BYTES 200   /* of the text that a client is told */
+#define POLICY_MAX_SUBJECT_BYTES 40  /* of what is put in front of a subject */
 #define POLICY_DEFAULT_MAX_SIZE_BYTES (50u << 20)
 
 enum action {
@@ -36,6 +37,12 @@ enum action {
 const char *action_name(enum action action);
 /* "enforce", "shadow". */
 const char *mode_name(enum mode mode);
+
+/* A mark that a rule puts on a message. Strings are the pool's. */
+struct tag {
+    const char *name;
+    const char *subject; /* what is put in front of the subject; NULL: nothing */
+};
 
 /* What becomes of a mail when a rule cannot be known because the DNS did not answer. */
 enum temperror_action {
@@ -69,7 +76,7 @@ struct rule {
     enum action action;
     const char *words;        /* the quoted text behind the action, for the client, or for the owner
                                  behind quarantine; NULL for none */
-    const char *tag;          /* with ACTION_TAG */
+    struct tag tag;           /* with ACTION_TAG */
     struct term *terms;       /* joined by `and` */
     size_t term_count;
     struct term *exceptions;  /* any one of them takes the rule away */

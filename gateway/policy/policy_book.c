@@ -184,16 +184,16 @@ static void count_tags(const struct effective_policy *effective, const struct po
 
         if (rule->action != ACTION_TAG)
             continue;
-        while (j < count && !slice_equals(slice_from(tags[j]), slice_from(rule->tag)))
+        while (j < count && !slice_equals(slice_from(tags[j]), slice_from(rule->tag.name)))
             j++;
         if (j == POLICY_MAX_TAGS) {
             block_report(parser, "config.too-many", rule->at,
                          "a mail gets at most %d different tags, and \"%s\" is one more",
-                         POLICY_MAX_TAGS, rule->tag);
+                         POLICY_MAX_TAGS, rule->tag.name);
             return;
         }
         if (j == count)
-            tags[count++] = rule->tag;
+            tags[count++] = rule->tag.name;
     }
 }
 

@@ -13,6 +13,8 @@ static const struct lint_info lint_table[] = {
       "A refusal that waits for a later rule costs the bytes of the message; this "
       "is a note and stands whatever is waived." },
     { "lint.shadow", "A rule, policy or domain left in shadow mode refuses nothing." },
+    { "lint.subject-tag",
+      "A changed subject breaks the author's DKIM signature for all behind us." },
     { "lint.own-domain-open", "Mail in a domain's own name is believed most, and forged most." },
     { "lint.open-suffix", "Under names such as .co.uk strangers have their domains, and mail for "
                           "strangers is what an open relay takes." },
@@ -112,9 +114,21 @@ static void lint_order(const struct rule *rules, size_t index, struct diagnostic
         rule->name, phase_name(phase_of_use(rule)), phase_name(holding->phase), holding->name);
 }
 
+static void lint_subject(const struct rule *rule, struct diagnostics *diagnostics)
+{
+    if (rule->action == ACTION_TAG && rule->tag.subject != NULL &&
+        !was_reported(diagnostics, "lint.subject-tag", rule->at))
+        diagnostics_add(diagnostics, SEVERITY_WARNING, "lint.subject-tag", rule->at,
+                        "\"%s\" changes the subject, which breaks the author's DKIM signature for "
+                        "whoever checks or forwards the mail behind us; the field X-Postern-Tag "
+                        "does not",
+                        rule->name);
+}
+
 static void lint_rules(const struct rule *rules, size_t count, struct diagnostics *diagnostics)
 {
     for (size_t i = 0; i < count; i++) {
+        lint_subject(&rules[i], diagnostics);
         lint_reach(rules, i, diagnostics);
         lint_order(rules, i, diagnostics);
     }

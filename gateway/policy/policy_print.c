@@ -136,7 +136,7 @@ static void print_phase_line(struct text *out, const struct rule *rules, size_t 
     text_add_format(out, "    %-24s %-8s %s", rule->name, phase_name(phase_of(rules, index)),
                     action_name(rule->action));
     if (rule->action == ACTION_TAG)
-        text_add_format(out, " %s", rule->tag);
+        text_add_format(out, " %s", rule->tag.name);
     if (rule->mode == MODE_SHADOW)
         text_add_string(out, ", in shadow");
     if (holding != NULL && rule->term_count > 0)

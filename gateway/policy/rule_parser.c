@@ -57,6 +57,15 @@ static size_t find_action(const struct statement *statement, const struct policy
     return ACTION_WORDS;
 }
 
+static bool is_plain_text(struct slice text, size_t max_bytes)
+{
+    bool is_plain = text.length > 0 && text.length <= max_bytes;
+
+    for (size_t i = 0; i < text.length && is_plain; i++)
+        is_plain = ascii_is_printable(text.data[i]);
+    return is_plain;
+}
+
 /*
  * What a client is told stands in an SMTP reply: printable ASCII that fits its line. What an owner
  * is told of held mail is kept to the same.
@@ -64,11 +73,7 @@ static size_t find_action(const struct statement *statement, const struct policy
 static bool parse_client_words(struct rule *rule, const struct word *word,
                                const struct policy_parser *parser)
 {
-    bool is_plain = word->text.length > 0 && word->text.length <= POLICY_MAX_WORDS_BYTES;
-
-    for (size_t i = 0; i < word->text.length && is_plain; i++)
-        is_plain = ascii_is_printable(word->text.data[i]);
-    if (word->is_quoted && is_plain) {
+    if (word->is_quoted && is_plain_text(word->text, POLICY_MAX_WORDS_BYTES)) {
         rule->words = string_pool_keep(parser->pool, word->text);
         return true;
     }
@@ -81,6 +86,31 @@ static bool parse_client_words(struct rule *rule, const struct word *word,
     return false;
 }
 
+/* tag NAME subject "TEXT" */
+static bool is_subject_tag(const struct statement *statement)
+{
+    return statement->word_count == 5 && statement_has_word(statement, 3, "subject");
+}
+
+static bool parse_tag(struct tag *tag, const struct statement *statement,
+                      const struct policy_parser *parser)
+{
+    const struct word *text = is_subject_tag(statement) ? &statement->words[4] : NULL;
+
+    tag->name = block_keep_name(&statement->words[2], "tag", parser);
+    if (tag->name == NULL || text == NULL)
+        return tag->name != NULL;
+    if (!text->is_quoted || !is_plain_text(text->text, POLICY_MAX_SUBJECT_BYTES)) {
+        block_report(parser, "policy.bad-words", text->at,
+                     "behind subject stands what is put in front of it: 1 to %d printable ASCII "
+                     "characters in double quotes",
+                     POLICY_MAX_SUBJECT_BYTES);
+        return false;
+    }
+    tag->subject = string_pool_keep(parser->pool, text->text);
+    return true;
+}
+
 /* The action and what follows it, from words[1] on. */
 static bool parse_action(struct rule *rule, const struct statement *statement,
                          const struct policy_parser *parser)
@@ -88,7 +118,7 @@ static bool parse_action(struct rule *rule, const struct statement *statement,
     static const char *const wanted[] = {
         [EXTRA_NONE] = "takes nothing behind it",
         [EXTRA_WORDS] = "takes at most one text in double quotes",
-        [EXTRA_TAG] = "takes one name",
+        [EXTRA_TAG] = "takes one name, and perhaps: subject \"TEXT\"",
     };
     size_t found = find_action(statement, parser);
     size_t extra_count = statement->word_count > 2 ? statement->word_count - 2 : 0;
@@ -98,10 +128,8 @@ static bool parse_action(struct rule *rule, const struct statement *statement,
         return false;
     extra = actions[found].extra;
     rule->action = actions[found].action;
-    if (extra == EXTRA_TAG && extra_count == 1) {
-        rule->tag = block_keep_name(&statement->words[2], "tag", parser);
-        return rule->tag != NULL;
-    }
+    if (extra == EXTRA_TAG && (extra_count == 1 || is_subject_tag(statement)))
+        return parse_tag(&rule->tag, statement, parser);
     if (extra == EXTRA_WORDS && extra_count == 1)
         return parse_client_words(rule, &statement->words[2], parser);
     if (extra != EXTRA_TAG && extra_count == 0)

@@ -314,7 +314,8 @@ static enum truth dkim_domain_has_value(const struct facts *facts, const struct 
         const struct dkim_signature *signature = &dkim->signatures[i];
         bool may_count = signature->result == RESULT_PASS || signature->result == RESULT_TEMPERROR;
 
-        if (!may_count || signature->domain == NULL || !domain_has_value(slice_from(signature->domain), value, facts, policy))
+        if (!may_count || signature->domain == NULL ||
+            !domain_has_value(slice_from(signature->domain), value, facts, policy))
             continue;
         if (signature->result == RESULT_PASS)
             return TERM_TRUE;

@@ -76,7 +76,11 @@ void rule_print_action(struct text *out, const struct rule *rule)
 {
     text_add_string(out, action_name(rule->action));
     if (rule->action == ACTION_TAG)
-        text_add_format(out, " %s", rule->tag);
+        text_add_format(out, " %s", rule->tag.name);
+    if (rule->action == ACTION_TAG && rule->tag.subject != NULL) {
+        text_add_string(out, " subject ");
+        print_quoted(out, rule->tag.subject);
+    }
     if (rule->words != NULL) {
         text_add_byte(out, ' ');
         print_quoted(out, rule->words);

@@ -173,6 +173,15 @@ static struct attempt *find_attempt(struct keeper *keeper, const struct keeper_w
     return NULL;
 }
 
+bool attempts_has(const struct keeper *keeper, uint64_t number)
+{
+    for (struct list_link *link = keeper->attempts.next; link != &keeper->attempts;
+         link = link->next)
+        if (LIST_OWNER(link, struct attempt, entry)->number == number)
+            return true;
+    return false;
+}
+
 void attempts_on_outcome(struct keeper *keeper, const struct keeper_worker *worker,
                          const struct exchange *message)
 {

@@ -234,8 +234,9 @@ size_t copy_max_bytes(size_t recipient_count)
     size_t line = 100 + 4 * COPY_VALUE_MAX_BYTES;
     size_t address = 100 + 4 * ADDRESS_PATH_MAX_BYTES;
     size_t word = 100 + 4 * COPY_WORD_MAX_BYTES;
+    size_t all = (COUNT(string_lines) + 12) * line + recipient_count * (address + 3 * word + 100);
 
-    return (COUNT(string_lines) + 12) * line + recipient_count * (address + 3 * word + 100);
+    return all < COPY_MAX_BYTES ? all : COPY_MAX_BYTES;
 }
 
 /* ---- Reading ---- */

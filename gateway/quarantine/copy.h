@@ -19,13 +19,21 @@
 
 /* A transaction's id, "06h0x6s1zxfdk76x-1", and no other bytes than such have: it names a file. */
 #define COPY_ID_MAX_BYTES 27
-/* By which a worker proves that a pending copy is its own, in hexadecimal digits. */
-#define COPY_CLAIM_BYTES 32
+/*
+ * The SHA-256 of the secret by which a worker proves that a copy is its own, in hexadecimal digits.
+ * Copies are read by more than their workers, so the secret itself is not written anywhere.
+ */
+#define COPY_CLAIM_BYTES 64
 /* Of a string of a copy; what is longer is cut when it is printed. */
 #define COPY_VALUE_MAX_BYTES 1000
 /* Of a reason, an ORCPT and the like, of which each recipient has one; likewise. */
 #define COPY_WORD_MAX_BYTES 500
 #define COPY_MAX_RECIPIENTS 100000
+/*
+ * Of the whole text. So many recipients fit with addresses of 256 bytes and 200 bytes of other
+ * lines each; a text in which all is as long as it may be is nobody's mail.
+ */
+#define COPY_MAX_BYTES (48u << 20)
 
 struct copy {
     char id[COPY_ID_MAX_BYTES + 1];
@@ -69,7 +77,7 @@ void copy_print(struct text *out, const struct copy *copy);
  */
 bool copy_parse(struct copy *copy, struct slice text, struct text *problem)
     __attribute__((warn_unused_result));
-/* The longest text with so many recipients. */
+/* The longest text with so many recipients: COPY_MAX_BYTES at most. */
 size_t copy_max_bytes(size_t recipient_count);
 
 /* Is it the id of a transaction, safe as the name of a file? */

@@ -28,6 +28,8 @@
 #define PAGE_COUNT 100
 /* Who says nothing, or reads nothing, for so long is hung up on. */
 #define SESSION_MS 60000
+/* Mails that are deleted in one turn. */
+#define DELETE_COUNT 20
 /* How much of a message's header is shown. */
 #define HEADER_BYTES (64u * 1024)
 
@@ -35,6 +37,8 @@ enum session_state {
     SESSION_ASKED,     /* until the request comes */
     SESSION_LISTING,   /* until the last page was said */
     SESSION_RELEASING, /* until the last of its mails has ended */
+    SESSION_DELETING,  /* until the last of its mails is gone: some of them each turn */
+    SESSION_EXPIRING,  /* until no mail is too old any more: likewise */
     SESSION_ENDING,    /* until all was said */
 };
 
@@ -52,10 +56,11 @@ struct desk_session {
     uint64_t last_held_us;     /* of the page before */
     char last_id[COPY_ID_MAX_BYTES + 1];
     size_t said_count;         /* mails of the list so far */
+    size_t expired_count;
+    struct loop_task task;     /* while DELETING or EXPIRING: the next turn's part */
     struct text output;        /* what is still to be said */
     size_t said_bytes;         /* of it */
     uint32_t exit_status;
-    bool is_busy;              /* inside attempts_start */
 };
 
 struct desk {
@@ -78,6 +83,7 @@ static void session_free(struct desk_session *session)
     list_remove(&session->entry);
     desk->session_count--;
     loop_timer_cancel(&session->timer);
+    loop_task_cancel(&session->task);
     loop_watch_free(&session->readable);
     loop_watch_free(&session->writable);
     close(session->socket);
@@ -88,12 +94,19 @@ static void session_free(struct desk_session *session)
         loop_watch_resume(desk->watch);
 }
 
+/* It is we who are waited for. */
+static bool is_at_work(const struct desk_session *session)
+{
+    return session->state == SESSION_RELEASING || session->state == SESSION_DELETING ||
+           session->state == SESSION_EXPIRING;
+}
+
 static void on_timeout(void *owner)
 {
     struct desk_session *session = owner;
 
-    if (session->state == SESSION_RELEASING && session->output.length == session->said_bytes)
-        loop_timer_start(&session->timer, SESSION_MS); /* it is we who are waited for */
+    if (is_at_work(session) && session->output.length == session->said_bytes)
+        loop_timer_start(&session->timer, SESSION_MS);
     else
         session_free(session);
 }
@@ -268,43 +281,13 @@ static void show(struct desk_session *session)
 
 /* ---- RELEASE. */
 
-static void add_json_pair(struct text *out, const char *key, const char *value)
-{
-    text_add_format(out, "\"%s\":", key);
-    escape_add_json(out, slice_from(value));
-}
-
 static void add_result(struct desk_session *session, const char *id, const char *address,
                        enum copy_state state, const char *words)
 {
-    struct text *out = &session->output;
-    const char *result = state == COPY_ERASED ? "absent" : copy_state_name(state);
-
-    if (session->request.style == REQUEST_JSON) {
-        text_add_byte(out, '{');
-        add_json_pair(out, "id", id);
-        text_add_byte(out, ',');
-        add_json_pair(out, "recipient", address != NULL ? address : "");
-        text_add_byte(out, ',');
-        add_json_pair(out, "state", result);
-        text_add_byte(out, ',');
-        add_json_pair(out, "text", words);
-        text_add_string(out, "}\n");
-        return;
-    }
-    text_add_format(out, "%s ", id);
-    if (address != NULL) {
-        escape_add_ascii(out, slice_from(address));
-        text_add_byte(out, ' ');
-    }
-    text_add_string(out, result);
-    if (words != NULL && words[0] != '\0') {
-        text_add_string(out, ": ");
-        escape_add_ascii(out, slice_from(words));
-    }
-    if (state == COPY_UNCERTAIN)
-        text_add_string(out, " (it may have arrived; --again sends it once more)");
-    text_add_byte(out, '\n');
+    if (session->request.style == REQUEST_JSON)
+        listing_print_result_json(&session->output, id, address, state, words);
+    else
+        listing_print_result(&session->output, id, address, state, words);
 }
 
 static void on_release_recipient(void *owner, const char *id, const char *address,
@@ -374,21 +357,54 @@ static void delete_one(struct desk_session *session, const char *id)
         on_deleted(session, id, drop.recipient, COPY_ERASED);
 }
 
-/* ---- A request. */
-
-static void expire(struct desk_session *session)
+/* Each one waits for the disk, and so would every worker. */
+static void delete_some(struct desk_session *session)
 {
-    size_t all = 0;
-    size_t count;
+    const struct request *request = &session->request;
 
-    while ((count = keeper_expire(session->desk->keeper)) > 0)
-        all += count;
+    for (int i = 0; i < DELETE_COUNT && session->next_id < request->id_count; i++)
+        delete_one(session, request->ids[session->next_id++]);
+    if (session->next_id == request->id_count)
+        session->state = SESSION_ENDING;
+}
+
+/* ---- EXPIRE. */
+
+static void expire_some(struct desk_session *session)
+{
+    size_t count = keeper_expire(session->desk->keeper);
+
+    session->expired_count += count;
+    if (count > 0)
+        return;
     if (session->request.style == REQUEST_JSON)
-        text_add_format(&session->output, "{\"expired\":%zu}\n", all);
+        text_add_format(&session->output, "{\"expired\":%zu}\n", session->expired_count);
     else
         text_add_format(&session->output, "%zu mails that were held longer than max-age deleted\n",
-                        all);
+                        session->expired_count);
     session->state = SESSION_ENDING;
+}
+
+/* ---- A request. */
+
+/* A turn's part of what takes long. */
+static void work(void *owner)
+{
+    struct desk_session *session = owner;
+
+    if (session->state == SESSION_DELETING)
+        delete_some(session);
+    else
+        expire_some(session);
+    if (session->state != SESSION_ENDING)
+        loop_defer_again(session->desk->keeper->loop, &session->task);
+    step(session);
+}
+
+static void start_work(struct desk_session *session, enum session_state state)
+{
+    session->state = state;
+    loop_defer_again(session->desk->keeper->loop, &session->task);
 }
 
 static void carry_out(struct desk_session *session)
@@ -411,12 +427,8 @@ static void carry_out(struct desk_session *session)
         session->state = SESSION_RELEASING;
         release_next(session);
         break;
-    case REQUEST_DELETE:
-        for (size_t i = 0; i < request->id_count; i++)
-            delete_one(session, request->ids[i]);
-        session->state = SESSION_ENDING;
-        break;
-    case REQUEST_EXPIRE: expire(session); break;
+    case REQUEST_DELETE: start_work(session, SESSION_DELETING); break;
+    case REQUEST_EXPIRE: start_work(session, SESSION_EXPIRING); break;
     }
 }
 
@@ -507,6 +519,7 @@ static void on_connection(void *owner)
     request_init(&session->request, REQUEST_LIST);
     text_init(&session->output, TEXT_MAX_LENGTH);
     loop_timer_init(&session->timer, desk->keeper->loop, on_timeout, session);
+    loop_task_init(&session->task, work, session);
     loop_timer_start(&session->timer, SESSION_MS);
     session->readable =
         loop_watch_new(desk->keeper->loop, socket, false, on_readable, session);

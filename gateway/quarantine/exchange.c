@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/crypto.h"
 #include "base/memory.h"
 
 #define BLOCK_BYTES (64u * 1024)
@@ -69,10 +70,32 @@ bool exchange_claim_is_valid(const struct exchange_claim *claim)
     if (memchr(claim->id, '\0', sizeof claim->id) == NULL ||
         !copy_id_is_valid(slice_from(claim->id)))
         return false;
-    for (size_t i = 0; i < COPY_CLAIM_BYTES; i++)
-        if (ascii_hex_value(claim->claim[i]) < 0)
+    for (size_t i = 0; i < EXCHANGE_SECRET_BYTES; i++)
+        if (ascii_hex_value(claim->secret[i]) < 0)
             return false;
-    return claim->claim[COPY_CLAIM_BYTES] == '\0';
+    return claim->secret[EXCHANGE_SECRET_BYTES] == '\0';
+}
+
+void exchange_digest_secret(const char *secret, char digest[COPY_CLAIM_BYTES + 1])
+{
+    uint8_t bytes[CRYPTO_SHA256_BYTES];
+    struct text hex;
+
+    crypto_sha256(slice_from(secret), bytes);
+    text_init(&hex, COPY_CLAIM_BYTES);
+    text_add_hex(&hex, bytes, sizeof bytes);
+    memcpy(digest, text_string(&hex), COPY_CLAIM_BYTES + 1);
+    text_clear(&hex);
+}
+
+bool exchange_claim_fits(const struct exchange_claim *claim, const char *copy_claim)
+{
+    char digest[COPY_CLAIM_BYTES + 1];
+
+    if (strlen(copy_claim) != COPY_CLAIM_BYTES)
+        return false;
+    exchange_digest_secret(claim->secret, digest);
+    return crypto_equals(digest, copy_claim, COPY_CLAIM_BYTES);
 }
 
 /* ---- Sheets: a head, the copy, the bytes, the pieces. */
@@ -109,9 +132,12 @@ int exchange_make_sheet(struct slice copy, const struct store_piece *pieces, siz
     struct sheet_head head = { copy.length, count_memory(pieces, piece_count), piece_count };
     uint64_t offset = 0;
     struct text sheet;
-    int fd;
+    int fd = -1;
 
-    text_init(&sheet, TEXT_MAX_LENGTH);
+    errno = EFBIG;
+    if (copy.length > EXCHANGE_MAX_COPY_BYTES || piece_count > EXCHANGE_MAX_PIECES)
+        return -1;
+    text_init(&sheet, EXCHANGE_MAX_SHEET_BYTES);
     add_struct(&sheet, &head, sizeof head);
     text_add(&sheet, copy);
     for (size_t i = 0; i < piece_count; i++)
@@ -125,7 +151,8 @@ int exchange_make_sheet(struct slice copy, const struct store_piece *pieces, siz
         add_struct(&sheet, &piece, sizeof piece);
         offset += is_memory ? pieces[i].length : 0;
     }
-    fd = exchange_make_text(text_slice(&sheet));
+    if (!sheet.is_cut)
+        fd = exchange_make_text(text_slice(&sheet));
     text_clear(&sheet);
     return fd;
 }
@@ -149,21 +176,21 @@ static bool read_pieces(struct exchange_sheet *sheet, struct slice memory, struc
     return true;
 }
 
-bool exchange_read_sheet(int fd, struct exchange_sheet *sheet)
+bool exchange_read_sheet(int fd, size_t max_bytes, struct exchange_sheet *sheet)
 {
-    size_t max_bytes = copy_max_bytes(COPY_MAX_RECIPIENTS);
     struct sheet_head head;
     struct slice rest;
 
     *sheet = (struct exchange_sheet){ .piece_count = 0 };
-    if (!exchange_read_text(fd, 2 * max_bytes, &sheet->bytes))
+    if (!exchange_read_text(fd, max_bytes, &sheet->bytes))
         return false;
     rest = text_slice(&sheet->bytes);
     if (rest.length < sizeof head)
         return false;
     memcpy(&head, rest.data, sizeof head);
     rest = slice_from_offset(rest, sizeof head);
-    if (head.copy_bytes > rest.length || head.memory_bytes > rest.length - head.copy_bytes ||
+    if (head.copy_bytes > EXCHANGE_MAX_COPY_BYTES || head.copy_bytes > rest.length ||
+        head.memory_bytes > rest.length - head.copy_bytes ||
         head.piece_count > EXCHANGE_MAX_PIECES ||
         head.piece_count * sizeof(struct sheet_piece) !=
             rest.length - head.copy_bytes - head.memory_bytes)
@@ -205,21 +232,25 @@ int exchange_make_text(struct slice text)
     return fd;
 }
 
-/* From a pipe or a device somebody else could make us wait for ever. */
-static bool is_regular(int fd)
+bool exchange_measure_file(int fd, uint64_t *bytes)
 {
     struct stat status;
 
-    return fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+    *bytes = 0;
+    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
+        return false;
+    *bytes = (uint64_t)status.st_size;
+    return true;
 }
 
 bool exchange_read_text(int fd, size_t max_bytes, struct text *text)
 {
+    uint64_t file_bytes;
     char *block;
     ssize_t count;
 
     text_init(text, max_bytes);
-    if (!is_regular(fd))
+    if (!exchange_measure_file(fd, &file_bytes) || file_bytes > max_bytes)
         return false;
     block = mem_resize(NULL, BLOCK_BYTES, 1);
     do {

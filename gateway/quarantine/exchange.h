@@ -30,6 +30,8 @@
 #include "quarantine/store.h"
 
 #define EXCHANGE_MAX_BYTES 1024
+/* A worker's secret, in hexadecimal digits. */
+#define EXCHANGE_SECRET_BYTES 32
 
 enum exchange_type {
     EXCHANGE_STORE,    /* struct exchange_claim; a sheet, and the file with the content */
@@ -45,10 +47,10 @@ enum exchange_type {
     EXCHANGE_TYPE_COUNT
 };
 
-/* Which copy, and by what right. NUL-terminated. */
+/* Which copy, and by what right: the secret whose digest is the copy's claim. NUL-terminated. */
 struct exchange_claim {
     char id[COPY_ID_MAX_BYTES + 1];
-    char claim[COPY_CLAIM_BYTES + 1];
+    char secret[EXCHANGE_SECRET_BYTES + 1];
 };
 
 struct exchange_stored {
@@ -101,6 +103,10 @@ static inline enum exchange_type exchange_type(const struct exchange *message)
 struct slice exchange_words(const struct exchange *message);
 /* Both strings are ended and of the form that copies have. */
 bool exchange_claim_is_valid(const struct exchange_claim *claim);
+/* The claim of copies that are stored with this secret. */
+void exchange_digest_secret(const char *secret, char digest[COPY_CLAIM_BYTES + 1]);
+/* Is it the secret of a copy with this claim? "" is nobody's. */
+bool exchange_claim_fits(const struct exchange_claim *claim, const char *copy_claim);
 
 /*
  * A sheet: a file in memory that goes along with a STORE. It holds the copy as text, bytes that are
@@ -113,13 +119,28 @@ struct exchange_sheet {
     size_t piece_count;
 };
 #define EXCHANGE_MAX_PIECES 200000
-/* Makes the file; -1 with errno when there is no memory for it. */
+/* Of the copy in it: the keeper adds a line, which must find room in COPY_MAX_BYTES. */
+#define EXCHANGE_MAX_COPY_BYTES (COPY_MAX_BYTES - 4096)
+/* Of all of it: there is room for what may be added to a message as well. */
+#define EXCHANGE_MAX_SHEET_BYTES (64u << 20)
+/*
+ * Makes the file. -1 with errno when there is no memory for it, or, with EFBIG, when it would be
+ * larger than these.
+ */
 int exchange_make_sheet(struct slice copy, const struct store_piece *pieces, size_t piece_count);
-/* Reads one; what does not add up is false. `sheet` is cleared by the caller in every case. */
-bool exchange_read_sheet(int fd, struct exchange_sheet *sheet)
+/*
+ * Reads one of at most `max_bytes`; what does not add up is false. `sheet` is cleared by the caller
+ * in every case.
+ */
+bool exchange_read_sheet(int fd, size_t max_bytes, struct exchange_sheet *sheet)
     __attribute__((warn_unused_result));
 void exchange_sheet_clear(struct exchange_sheet *sheet);
 
+/*
+ * How large a file is; false for what is no regular one: from a pipe or a device somebody else
+ * could make us wait for ever.
+ */
+bool exchange_measure_file(int fd, uint64_t *bytes) __attribute__((warn_unused_result));
 /* A file in memory with this text, for RELEASE; -1 with errno. And back, with a ceiling. */
 int exchange_make_text(struct slice text);
 bool exchange_read_text(int fd, size_t max_bytes, struct text *text)

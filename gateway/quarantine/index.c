@@ -128,9 +128,10 @@ static void add_mail(struct index *index, const char *id, bool is_there, const s
     index_step(index, statement);
 }
 
-static void add_copy(struct index *index, const struct copy *copy, uint64_t file_bytes)
+static void add_copy(struct index *index, const struct copy *copy, bool is_answered,
+                     uint64_t file_bytes)
 {
-    enum copy_state state = copy->is_pending ? COPY_PENDING : COPY_HELD;
+    enum copy_state state = copy->is_pending || !is_answered ? COPY_PENDING : COPY_HELD;
     /* A worker may say any time; the last one is for "before". */
     uint64_t held_us = copy->held_us < INT64_MAX ? copy->held_us : INT64_MAX - 1;
 
@@ -152,7 +153,7 @@ static enum presence add_file(struct index *index, const char *id)
     text_init(&problem, 500);
     result = store_read(index->store, id, false, &file, &problem);
     if (result == STORE_DONE) {
-        add_copy(index, &file.copy, file.file_bytes);
+        add_copy(index, &file.copy, file.is_answered, file.file_bytes);
     } else if (result == STORE_ABSENT) {
         presence = MAIL_UNKNOWN;
     } else {
@@ -546,7 +547,8 @@ void index_give_up(struct index *index)
     index->retry_us = 0;
 }
 
-void index_add(struct index *index, const struct copy *copy, uint64_t file_bytes)
+void index_add(struct index *index, const struct copy *copy, bool is_answered,
+               uint64_t file_bytes)
 {
     if (!index_is_ready(index))
         return;
@@ -554,7 +556,7 @@ void index_add(struct index *index, const struct copy *copy, uint64_t file_bytes
         enum presence presence = find_mail(index, copy->id);
 
         if (presence == MAIL_UNKNOWN || presence == MAIL_PAST)
-            add_copy(index, copy, file_bytes);
+            add_copy(index, copy, is_answered, file_bytes);
     }
     if (!end(index))
         index_give_up(index);

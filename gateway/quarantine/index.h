@@ -36,11 +36,13 @@ struct index *index_open(struct store *store, struct audit *audit, struct text *
 void index_close(struct index **index);
 
 /*
- * A copy was stored; or the file of one was removed. Both may be said twice. What the audit says
+ * A copy was stored (`is_answered` as in store.h: an unanswered one is pending, whatever it says
+ * itself); or the file of one was removed. Both may be said twice. What the audit says
  * of a mail that is not known yet has its file read, so index_add before index_catch_up saves
  * that.
  */
-void index_add(struct index *index, const struct copy *copy, uint64_t file_bytes);
+void index_add(struct index *index, const struct copy *copy, bool is_answered,
+               uint64_t file_bytes);
 void index_remove(struct index *index, const char *id);
 /* Applies what was appended to the audit since the last call, by this process or another. */
 void index_catch_up(struct index *index);
@@ -103,6 +105,7 @@ void index_each(struct index *index, const struct index_filter *filter,
                 bool (*each)(void *owner, const struct index_mail *mail), void *owner);
 
 struct index_totals {
+    bool is_known;            /* false: the index cannot be read now, and all else is 0 */
     uint64_t mail_count;      /* whose file is there */
     uint64_t file_bytes;
     uint64_t oldest_us;       /* held_us; 0 for none */

@@ -241,6 +241,7 @@ struct index_totals index_get_totals(struct index *index)
     index->has_failed = false;
     statement = index_get(index, INDEX_GET_TOTALS);
     if (index_step(index, statement)) {
+        totals.is_known = true;
         totals.mail_count = database_get_number(statement, 0);
         totals.file_bytes = database_get_number(statement, 1);
         totals.oldest_us = database_get_number(statement, 2);

@@ -8,7 +8,7 @@
 #define FILE_NAME "index.db"
 /* "post", and the version of the tables: what has others is made anew. */
 #define APPLICATION_ID 0x706f7374
-#define TABLES_VERSION 1
+#define TABLES_VERSION 2
 
 #define STRING(number) STRING_OF(number)
 #define STRING_OF(number) #number

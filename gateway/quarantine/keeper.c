@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -23,22 +23,90 @@
 #define MAX_MESSAGES_PER_TURN 64
 /* When a channel ends, the process that had it is about to be gone. */
 #define SOON_MS 50
+/* More than the largest post-dot-budget: no transaction lasts that long behind its copy. */
+#define ERASE_US (10 * 60000000ull)
 
 static void on_channel(void *owner);
 
-/* ---- Workers come and go. */
+/* An answer that waits until its worker reads. */
+struct answer {
+    struct list_link entry;     /* in worker->answers */
+    enum exchange_type type;
+    size_t length;
+    union {
+        struct exchange_stored stored;
+        struct exchange_claim ended;
+    } body;
+};
 
-bool keeper_say(const struct keeper_worker *worker, enum exchange_type type, const void *body,
-                size_t length, const int *fds, size_t fd_count)
+/* ---- Answers. */
+
+static enum packet_result send_answer(const struct keeper_worker *worker, enum exchange_type type,
+                                      const void *body, size_t length)
 {
-    enum packet_result result =
-        exchange_send(worker->channel, type, body, length, SLICE_EMPTY, fds, fd_count);
-
-    /* Who does not read its answers is stuck, or plays a game; it says all again if it lives. */
-    if (result == PACKET_NOTHING)
-        log_error("keeper-unheard", "a worker does not read what the keeper answers");
-    return result == PACKET_DONE;
+    return exchange_send(worker->channel, type, body, length, SLICE_EMPTY, NULL, 0);
 }
+
+static void answer_free(struct answer *answer)
+{
+    list_remove(&answer->entry);
+    mem_free(answer);
+}
+
+static void forget_answers(struct keeper_worker *worker)
+{
+    while (!list_is_empty(&worker->answers))
+        answer_free(LIST_OWNER(worker->answers.next, struct answer, entry));
+}
+
+/* What cannot go through any more ends the worker by way of its channel. */
+static void on_writable(void *owner)
+{
+    struct keeper_worker *worker = owner;
+    enum packet_result result = PACKET_DONE;
+
+    while (result == PACKET_DONE && !list_is_empty(&worker->answers)) {
+        struct answer *answer = LIST_OWNER(worker->answers.next, struct answer, entry);
+
+        result = send_answer(worker, answer->type, &answer->body, answer->length);
+        if (result == PACKET_DONE)
+            answer_free(answer);
+    }
+    if (result == PACKET_NOTHING)
+        return;
+    if (result != PACKET_DONE)
+        shutdown(worker->channel, SHUT_RDWR);
+    forget_answers(worker);
+    loop_watch_free(&worker->writable);
+    loop_watch_resume(worker->watch);
+}
+
+void keeper_answer(struct keeper_worker *worker, enum exchange_type type, const void *body,
+                   size_t length)
+{
+    struct answer *answer;
+
+    if (list_is_empty(&worker->answers)) {
+        enum packet_result result = send_answer(worker, type, body, length);
+
+        if (result != PACKET_NOTHING) {
+            if (result == PACKET_BROKEN)
+                shutdown(worker->channel, SHUT_RDWR);
+            return;
+        }
+        loop_watch_pause(worker->watch);
+        worker->writable =
+            loop_watch_new(worker->keeper->loop, worker->channel, true, on_writable, worker);
+    }
+    answer = mem_new(sizeof *answer);
+    answer->type = type;
+    answer->length = length;
+    assert(length <= sizeof answer->body);
+    memcpy(&answer->body, body, length);
+    list_add_last(&worker->answers, &answer->entry);
+}
+
+/* ---- Workers come and go. */
 
 static void worker_free(struct keeper_worker *worker)
 {
@@ -47,7 +115,9 @@ static void worker_free(struct keeper_worker *worker)
     list_remove(&worker->entry);
     if (keeper->last_worker == worker)
         keeper->last_worker = NULL;
+    forget_answers(worker);
     loop_watch_free(&worker->watch);
+    loop_watch_free(&worker->writable);
     close(worker->channel);
     mem_free(worker);
 }
@@ -71,11 +141,14 @@ void keeper_add_worker(struct keeper *keeper, int take_channel)
     int life_fd = keeper_make_life(keeper, &worker->owner);
 
     worker->keeper = keeper;
+    worker->joined_us = clock_monotonic_us();
+    list_init(&worker->answers);
     worker->channel = take_channel;
     fcntl(take_channel, F_SETFL, O_NONBLOCK);
     worker->watch = loop_watch_new(keeper->loop, take_channel, false, on_channel, worker);
     list_add_last(&keeper->workers, &worker->entry);
-    if (life_fd < 0 || !keeper_say(worker, EXCHANGE_WELCOME, NULL, 0, &life_fd, 1))
+    if (life_fd < 0 || exchange_send(take_channel, EXCHANGE_WELCOME, NULL, 0, SLICE_EMPTY,
+                                     &life_fd, 1) != PACKET_DONE)
         log_error("quarantine-failed", "a worker cannot be served: %s", strerror(errno));
     if (life_fd >= 0)
         close(life_fd);
@@ -87,6 +160,7 @@ struct owned {
     const struct exchange_claim *claim;
     bool is_found;
     bool is_theirs;
+    bool is_pending;
     bool is_released; /* an owner has been at it: it is no copy to erase any more */
     uint64_t file_bytes;
 };
@@ -97,15 +171,32 @@ static bool look_at_owned(void *owner, const struct index_mail *mail)
 
     owned->is_found = true;
     owned->file_bytes = mail->file_bytes;
-    owned->is_theirs = strcmp(mail->claim, owned->claim->claim) == 0;
+    owned->is_theirs = exchange_claim_fits(owned->claim, mail->claim);
     for (size_t i = 0; i < mail->recipient_count; i++) {
         enum copy_state state = mail->recipients[i].state;
 
+        owned->is_pending = owned->is_pending || state == COPY_PENDING;
         owned->is_released = owned->is_released || mail->recipients[i].attempt != 0 ||
                              (state != COPY_PENDING && state != COPY_HELD &&
                               state != COPY_UNCERTAIN);
     }
     return false;
+}
+
+/*
+ * What was stored for all of a mail's recipients is erased when the client left or our time was
+ * spent, which is soon or never. Behind that it is its owner's, and a worker that was taken over
+ * must not make mail go away that was held long ago. Who has just come may be late: there was no
+ * keeper.
+ */
+static bool is_too_late(const struct keeper_worker *worker, const char *id)
+{
+    uint64_t now_us = clock_wall_us();
+    uint64_t written_us;
+
+    return store_find_time(worker->keeper->store, id, &written_us) && now_us > written_us &&
+           now_us - written_us > ERASE_US &&
+           clock_monotonic_us() - worker->joined_us > ERASE_US;
 }
 
 /* An id that is not there was ended before, to a keeper whose answer got lost. */
@@ -120,12 +211,16 @@ static void on_end(struct keeper_worker *worker, const struct exchange_claim *cl
     index_each(keeper->index, &filter, look_at_owned, &owned);
     if (owned.is_found && !owned.is_theirs) {
         log_error("keeper-misled", "a worker wants to end %s, which is not its own", claim->id);
+    } else if (owned.is_found && event == AUDIT_ERASE && !owned.is_pending &&
+               is_too_late(worker, claim->id)) {
+        log_error("keeper-misled", "a worker wants to erase %s, which was held long ago",
+                  claim->id);
     } else if (owned.is_found && (event == AUDIT_COMMIT || !owned.is_released)) {
         keeper_note_all(keeper, event, claim->id);
         if (event == AUDIT_ERASE)
             keeper_remove_file(keeper, claim->id, owned.file_bytes);
     }
-    (void)keeper_say(worker, EXCHANGE_ENDED, claim, sizeof *claim, NULL, 0);
+    keeper_answer(worker, EXCHANGE_ENDED, claim, sizeof *claim);
 }
 
 /* ---- A worker's messages. */
@@ -161,7 +256,8 @@ static void on_channel(void *owner)
     struct keeper_worker *worker = owner;
     enum packet_result result = PACKET_DONE;
 
-    for (int i = 0; i < MAX_MESSAGES_PER_TURN && result == PACKET_DONE; i++) {
+    for (int i = 0; i < MAX_MESSAGES_PER_TURN && result == PACKET_DONE &&
+                    list_is_empty(&worker->answers); i++) {
         struct exchange message;
 
         result = exchange_receive(worker->channel, &message);
@@ -198,19 +294,22 @@ struct keeper *keeper_new(struct loop *loop, int take_folder_fd,
     struct keeper *keeper = mem_new(sizeof *keeper);
 
     keeper->loop = loop;
+    keeper->life_fd = -1;
     keeper->settings = *settings;
     list_init(&keeper->workers);
     list_init(&keeper->attempts);
     list_init(&keeper->waiters);
     keeper->items = mem_new_array(KEEPER_GROUP_COUNT, sizeof *keeper->items);
     loop_task_init(&keeper->group_task, keeper_write_group, keeper);
+    loop_task_init(&keeper->expire_task, keeper_expire_some, keeper);
     loop_timer_init(&keeper->sweep_timer, loop, keeper_on_sweep, keeper);
     if (!open_all(keeper, take_folder_fd, problem)) {
         keeper_free(&keeper);
         return NULL;
     }
+    keeper_show_life(keeper);
     keeper_mend(keeper);
-    keeper->file_bytes = index_get_totals(keeper->index).file_bytes;
+    keeper_count_bytes(keeper);
     loop_timer_start(&keeper->sweep_timer, SOON_MS);
     return keeper;
 }
@@ -227,7 +326,10 @@ void keeper_free(struct keeper **handle)
         worker_free(LIST_OWNER(keeper->workers.next, struct keeper_worker, entry));
     keeper_forget_group(keeper);
     loop_task_cancel(&keeper->group_task);
+    loop_task_cancel(&keeper->expire_task);
     loop_timer_cancel(&keeper->sweep_timer);
+    if (keeper->life_fd >= 0)
+        close(keeper->life_fd);
     index_close(&keeper->index);
     audit_close(&keeper->audit);
     store_close(&keeper->store);

@@ -18,6 +18,7 @@ struct keeper;
 struct keeper_settings {
     uint64_t max_bytes;  /* of all files */
     uint64_t max_age_ms;
+    uint64_t max_mail_bytes; /* of one message: what a worker's spool can hold */
 };
 
 /*

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The keeper from the inside: keeper.c has the workers, storing.c their copies,
- * attempts.c the releases, desk.c what owners want, and upkeep.c what needs doing
- * without anybody asking.
+ * attempts.c the releases, desk.c what owners want, upkeep.c what needs doing
+ * without anybody asking, and lives.c who lives.
  */
 #ifndef POSTERN_QUARANTINE_KEEPER_INTERNAL_H
 #define POSTERN_QUARANTINE_KEEPER_INTERNAL_H
@@ -21,6 +21,9 @@ struct keeper_worker {
     struct list_link entry;     /* in keeper->workers */
     int channel;                /* owned */
     struct loop_watch *watch;
+    struct loop_watch *writable; /* NULL unless answers wait */
+    struct list_link answers;   /* that did not go through yet; meanwhile it is not read */
+    uint64_t joined_us;         /* monotonic */
     uint64_t owner;             /* its number: names the file in alive/ that it keeps open */
     bool is_leaving;            /* it wants no releases */
 };
@@ -30,14 +33,24 @@ struct keeper_item {
     struct keeper_worker *worker;
     struct exchange_claim claim;
     int sheet_fd;               /* owned */
+    uint64_t sheet_bytes;       /* when it came; what was added since is not looked at */
     int content_fd;             /* owned */
+    bool has_content;           /* it is a regular file */
+    uint64_t content_bytes;     /* of it, when it came */
     struct copy copy;           /* owned; once it was read */
     uint64_t file_bytes;
     struct store_draft *draft;  /* NULL when there is none */
     enum store_result result;
+    bool was_unanswered;        /* it was there before, and no worker had been told of it */
+    bool is_answered;           /* its file says that a worker is being told of it */
 };
-/* Copies that go to the disk together. */
+/*
+ * Copies that go to the disk together; bytes of their sheets, all of which are in memory; and of
+ * their content, since nobody is answered before all of it is written.
+ */
 #define KEEPER_GROUP_COUNT 64
+#define KEEPER_GROUP_SHEET_BYTES (8u << 20)
+#define KEEPER_GROUP_CONTENT_BYTES (64u << 20)
 
 /* A file is needed while a recipient is in one of these. */
 #define KEEPER_OPEN_STATES \
@@ -51,12 +64,17 @@ struct keeper {
     struct audit *audit;
     struct index *index;
     uint64_t file_bytes;        /* of all copies */
-    bool is_leaving;
+    bool is_leaving;            /* drains: another keeper has the folder's upkeep */
+    uint64_t life_number;       /* names its file in alive/ */
+    int life_fd;                /* owned, and locked; -1 when there was none to be had */
+    bool awaits_others;         /* to drain: their releases are not to be taken for lost */
     /* Workers and their copies. */
     struct list_link workers;
     uint64_t last_owner;
     struct keeper_item *items;  /* owned array: the group that gathers */
     size_t item_count;
+    uint64_t sheet_bytes;       /* of the group */
+    uint64_t content_bytes;     /* likewise */
     struct loop_task group_task;
     bool has_reserve;           /* room on the disk is kept for audit and index */
     bool was_full;              /* the last copy found no room, and that was logged */
@@ -67,13 +85,18 @@ struct keeper {
     /* Owners. */
     struct desk *desk;          /* owned */
     struct loop_timer sweep_timer;
+    struct loop_task expire_task; /* the next turn's part of what is too old */
+    size_t expired_count;       /* since that was last logged */
 };
 
 /* ---- keeper.c */
 
-/* False when the worker does not read, or is gone. */
-bool keeper_say(const struct keeper_worker *worker, enum exchange_type type, const void *body,
-                size_t length, const int *fds, size_t fd_count);
+/*
+ * STORED or ENDED, now or when the worker reads. Until all has gone through nothing more is taken
+ * from it, so what waits is no more than the answers to a group and to one turn's messages.
+ */
+void keeper_answer(struct keeper_worker *worker, enum exchange_type type, const void *body,
+                   size_t length);
 
 /* ---- storing.c */
 
@@ -91,15 +114,16 @@ void keeper_note(struct keeper *keeper, const struct audit_entry *entries, size_
                  bool is_synced);
 /* One entry about all recipients of a mail, not synced. */
 void keeper_note_all(struct keeper *keeper, enum audit_event event, const char *id);
-/* A new number for a worker, and its file with a lock on it; -1 when there is none to be had. */
-int keeper_make_life(struct keeper *keeper, uint64_t *owner);
-/* At the start: what the keeper before left half-way. */
+/* At the start: what the keeper before left half-way. Releases wait until no other keeper lives. */
 void keeper_mend(struct keeper *keeper);
-/* From time to time. */
+/* From time to time; and a part of its work, which others find their turn between. */
 void keeper_on_sweep(void *owner);
+void keeper_expire_some(void *owner);
 /* Takes a copy away. */
 void keeper_remove_file(struct keeper *keeper, const char *id, uint64_t file_bytes);
-/* Marks what dead workers have left pending. */
+/* How much is held, by the index: another keeper may have stored or removed some. */
+void keeper_count_bytes(struct keeper *keeper);
+/* Marks what the dead have left pending or releasing. */
 void keeper_sweep(struct keeper *keeper);
 /* Removes the file of a mail when none of its recipients needs it any more. */
 void keeper_remove_done(struct keeper *keeper, const char *id);
@@ -115,8 +139,19 @@ struct keeper_drop {
 };
 /* Drops what is held or uncertain. False when there is no such mail, or no such recipient of it. */
 bool keeper_drop(struct keeper *keeper, const struct keeper_drop *drop);
-/* Deletes what is older than max-age; returns how many mails, of a thousand at most. */
+/* Deletes some of what is older than max-age; returns how many mails, 0 when no more are. */
 size_t keeper_expire(struct keeper *keeper);
+
+/* ---- lives.c */
+
+/* A new number for a worker, and its file with a lock on it; -1 when there is none to be had. */
+int keeper_make_life(struct keeper *keeper, uint64_t *owner);
+/* Removes the file of a dead one. */
+bool keeper_is_alive(const struct keeper *keeper, uint64_t owner);
+/* At the start, before looking for other keepers: the keeper's own file, kept open. */
+void keeper_show_life(struct keeper *keeper);
+/* Removes the files of all that are dead. True while another keeper lives. */
+bool keeper_sweep_lives(const struct keeper *keeper);
 
 /* ---- attempts.c */
 
@@ -141,6 +176,8 @@ void attempts_start(struct keeper *keeper, const struct attempt_wish *wish,
                     const struct attempt_events *events, void *owner);
 /* Nobody listens there any more; what is under way goes on. */
 void attempts_forget(struct keeper *keeper, void *owner);
+/* Is it under way, by this keeper? */
+bool attempts_has(const struct keeper *keeper, uint64_t attempt);
 void attempts_on_outcome(struct keeper *keeper, const struct keeper_worker *worker,
                          const struct exchange *message);
 void attempts_on_released(struct keeper *keeper, const struct keeper_worker *worker,

@@ -8,6 +8,7 @@
 #include "quarantine/keeper_link.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
@@ -25,7 +26,7 @@
 enum hold_state {
     HOLD_STORING,   /* until STORED */
     HOLD_IS_STORED, /* until its owner ends it */
-    HOLD_REFUSED,   /* likewise: there is no copy */
+    HOLD_REFUSED,   /* likewise; a copy may be there all the same, if it was said */
     HOLD_COMMITTING,/* until ENDED; nobody owns it any more */
     HOLD_ERASING,   /* likewise */
 };
@@ -61,7 +62,8 @@ struct keeper_link {
     int channel;                 /* -1 while there is no keeper */
     struct loop_watch *watch;
     struct loop_watch *writable; /* NULL unless the channel was full */
-    char claim[COPY_CLAIM_BYTES + 1]; /* of this worker */
+    char secret[EXCHANGE_SECRET_BYTES + 1]; /* of this worker */
+    char claim[COPY_CLAIM_BYTES + 1]; /* of its copies */
     int *lives;                  /* owned: files that say that we live, one of each keeper */
     size_t life_count;
     bool is_leaving;
@@ -78,17 +80,16 @@ static void report_done(void *owner);
 
 /* ---- Life. */
 
-static void make_claim(char claim[COPY_CLAIM_BYTES + 1])
+static void make_secret(char secret[EXCHANGE_SECRET_BYTES + 1])
 {
-    static const char digits[] = "0123456789abcdef";
-    uint8_t bytes[COPY_CLAIM_BYTES / 2];
+    uint8_t bytes[EXCHANGE_SECRET_BYTES / 2];
+    struct text hex;
 
     crypto_random(bytes, sizeof bytes);
-    for (size_t i = 0; i < sizeof bytes; i++) {
-        claim[2 * i] = digits[bytes[i] >> 4];
-        claim[2 * i + 1] = digits[bytes[i] & 15];
-    }
-    claim[COPY_CLAIM_BYTES] = '\0';
+    text_init(&hex, EXCHANGE_SECRET_BYTES);
+    text_add_hex(&hex, bytes, sizeof bytes);
+    memcpy(secret, text_string(&hex), EXCHANGE_SECRET_BYTES + 1);
+    text_clear(&hex);
 }
 
 struct keeper_link *keeper_link_new(struct loop *loop, size_t max_waiting)
@@ -98,7 +99,8 @@ struct keeper_link *keeper_link_new(struct loop *loop, size_t max_waiting)
     link->loop = loop;
     link->max_waiting = max_waiting;
     link->channel = -1;
-    make_claim(link->claim);
+    make_secret(link->secret);
+    exchange_digest_secret(link->secret, link->claim);
     list_init(&link->holds);
     list_init(&link->reports);
     return link;
@@ -316,7 +318,7 @@ static void on_release(struct keeper_link *link, struct exchange *message)
     text_init(&problem, 200);
     copy_init(&copy);
     link->release_count++;
-    if (exchange_read_text(message->packet.fds[1], copy_max_bytes(COPY_MAX_RECIPIENTS), &words) &&
+    if (exchange_read_text(message->packet.fds[1], COPY_MAX_BYTES, &words) &&
         copy_parse(&copy, text_slice(&words), &problem) && link->events != NULL)
         link->events->on_release(link->owner, message->body.attempt.attempt,
                                  packet_take_fd(&message->packet, 0),
@@ -427,12 +429,14 @@ static int make_sheet(const struct copy *copy, struct slice on_top, const struct
     size_t piece_count;
     struct store_piece *pieces = list_pieces(message, on_top, &piece_count);
     struct text words;
-    int fd = -1;
+    int fd;
 
     text_init(&words, copy_max_bytes(copy->envelope.recipient_count));
     copy_print(&words, copy);
-    if (piece_count <= EXCHANGE_MAX_PIECES)
-        fd = exchange_make_sheet(text_slice(&words), pieces, piece_count);
+    fd = exchange_make_sheet(text_slice(&words), pieces, piece_count);
+    if (fd < 0)
+        log_error("quarantine-failed", "%s is not handed to the keeper: %s", copy->id,
+                  errno == EFBIG ? "what is known of it takes too much room" : strerror(errno));
     text_clear(&words);
     mem_free(pieces);
     return fd;
@@ -454,7 +458,7 @@ struct hold *hold_start(struct keeper_link *link, struct copy *copy, struct slic
     memcpy(copy->claim, link->claim, sizeof copy->claim);
     *hold = (struct hold){ .link = link, .sheet_fd = -1, .done = done, .owner = owner };
     memcpy(hold->claim.id, copy->id, sizeof hold->claim.id);
-    memcpy(hold->claim.claim, link->claim, sizeof hold->claim.claim);
+    memcpy(hold->claim.secret, link->secret, sizeof hold->claim.secret);
     loop_task_init(&hold->task, report_done, hold);
     list_add_last(&link->holds, &hold->entry);
     if (link->storing_count >= link->max_waiting) {
@@ -485,7 +489,8 @@ static void end_hold(struct hold **handle, enum hold_state state)
         return;
     link = hold->link;
     hold->done = NULL;
-    if (hold->state == HOLD_REFUSED || !hold->was_said) {
+    /* A keeper that refused may have failed behind the disk, or follow one that had stored it. */
+    if (!hold->was_said || (hold->state == HOLD_REFUSED && state != HOLD_ERASING)) {
         hold_free(hold);
         tell_idle(link);
         return;

@@ -292,3 +292,39 @@ void listing_print_json(struct text *out, const struct index_mail *mail)
     }
     text_add_string(out, mail->recipient_count == 0 ? "[]}\n" : "]}\n");
 }
+
+/* ---- Results ---- */
+
+static const char *result_name(enum copy_state state)
+{
+    return state == COPY_ERASED ? "absent" : copy_state_name(state);
+}
+
+void listing_print_result(struct text *out, const char *id, const char *address,
+                          enum copy_state state, const char *words)
+{
+    text_add_format(out, "%s ", id);
+    if (address != NULL) {
+        escape_add_ascii(out, slice_from(address));
+        text_add_byte(out, ' ');
+    }
+    text_add_string(out, result_name(state));
+    if (words != NULL && words[0] != '\0') {
+        text_add_string(out, ": ");
+        escape_add_ascii(out, slice_from(words));
+    }
+    if (state == COPY_UNCERTAIN)
+        text_add_string(out, " (it may have arrived; --again sends it once more)");
+    text_add_byte(out, '\n');
+}
+
+void listing_print_result_json(struct text *out, const char *id, const char *address,
+                               enum copy_state state, const char *words)
+{
+    text_add_string(out, "{\"id\":");
+    escape_add_json(out, slice_from(id));
+    print_json_string(out, "recipient", address != NULL ? address : "");
+    print_json_string(out, "state", result_name(state));
+    print_json_string(out, "text", words != NULL ? words : "");
+    text_add_string(out, "}\n");
+}

@@ -28,4 +28,14 @@ void listing_print_json(struct text *out, const struct index_mail *mail);
 /* What one of them takes at most. */
 size_t listing_max_bytes(const struct index_mail *mail);
 
+/*
+ * What came of a wish for one recipient, or, without address, for a mail: where it stands now, and
+ * the words that were said ("" or NULL for none). ERASED stands for one that is not there.
+ */
+void listing_print_result(struct text *out, const char *id, const char *address,
+                          enum copy_state state, const char *words);
+/* The same as one JSON object with its newline. */
+void listing_print_result_json(struct text *out, const char *id, const char *address,
+                               enum copy_state state, const char *words);
+
 #endif

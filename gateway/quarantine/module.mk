@@ -16,6 +16,7 @@ libquarantine_a_SOURCES = \
 	gateway/quarantine/keeper.c gateway/quarantine/keeper.h gateway/quarantine/keeper_internal.h \
 	gateway/quarantine/storing.c \
 	gateway/quarantine/upkeep.c \
+	gateway/quarantine/lives.c \
 	gateway/quarantine/attempts.c \
 	gateway/quarantine/desk.c \
 	gateway/quarantine/request.c gateway/quarantine/request.h
@@ -27,7 +28,7 @@ dist_man_MANS += gateway/quarantine/postern-quarantine.7
 UNIT_TESTS += unit-quarantine-copy unit-quarantine-store unit-quarantine-audit \
 	unit-quarantine-state unit-quarantine-index unit-quarantine-query \
 	unit-quarantine-database unit-quarantine-listing unit-quarantine-sync \
-	unit-quarantine-exchange unit-quarantine-keeper
+	unit-quarantine-exchange unit-quarantine-keeper unit-quarantine-keeper-workers
 QUARANTINE_UNIT = tests/unit/quarantine_unit.h tests/unit/unit.h
 unit_quarantine_copy_SOURCES = tests/unit/quarantine_copy_test.c $(QUARANTINE_UNIT)
 unit_quarantine_copy_LDADD = $(QUARANTINE_LIBS) $(CHECK_LIBS)
@@ -61,9 +62,13 @@ fuzz_audit_SOURCES = tests/fuzz/audit_fuzz.c $(FUZZ_MAIN)
 fuzz_audit_LDADD = $(QUARANTINE_LIBS) $(FUZZ_LIBS)
 unit_quarantine_exchange_SOURCES = tests/unit/quarantine_exchange_test.c tests/unit/unit.h
 unit_quarantine_exchange_LDADD = $(QUARANTINE_LIBS) $(CHECK_LIBS)
-unit_quarantine_keeper_SOURCES = tests/unit/quarantine_keeper_test.c tests/unit/net_unit.h \
+QUARANTINE_KEEPER_UNIT = tests/unit/quarantine_keeper_unit.h tests/unit/net_unit.h \
 	$(QUARANTINE_UNIT)
+unit_quarantine_keeper_SOURCES = tests/unit/quarantine_keeper_test.c $(QUARANTINE_KEEPER_UNIT)
 unit_quarantine_keeper_LDADD = $(QUARANTINE_LIBS) $(CHECK_LIBS)
+unit_quarantine_keeper_workers_SOURCES = tests/unit/quarantine_keeper_workers_test.c \
+	$(QUARANTINE_KEEPER_UNIT)
+unit_quarantine_keeper_workers_LDADD = $(QUARANTINE_LIBS) $(CHECK_LIBS)
 
 FUZZ_TARGETS += fuzz-exchange
 fuzz_exchange_SOURCES = tests/fuzz/exchange_fuzz.c $(FUZZ_MAIN)

@@ -194,3 +194,8 @@ bool request_parse(struct request *request, struct slice text, struct text *prob
     }
     return true;
 }
+
+uint64_t request_count_back(uint64_t now_us, uint64_t age_ms)
+{
+    return age_ms < now_us / 1000 ? now_us - age_ms * 1000 : 1;
+}

@@ -61,6 +61,12 @@ void request_print(struct text *out, const struct request *request);
 bool request_parse(struct request *request, struct slice text, struct text *problem)
     __attribute__((warn_unused_result));
 
+/*
+ * The time of an age, for the filter's since_us and before_us: never 0, which would stand for any,
+ * also where the age reaches back to before 1970, by a clock that was not set yet.
+ */
+uint64_t request_count_back(uint64_t now_us, uint64_t age_ms);
+
 /* Types of the messages that answer (net/packet.h). */
 enum request_answer {
     REQUEST_OUTPUT,  /* bytes for standard output */

@@ -22,6 +22,12 @@
 #include "base/memory.h"
 #include "quarantine/store_file.h"
 
+/*
+ * The mode of a file says whether a worker was told of it. A copy of which none was, and whose
+ * worker is dead, was promised to no client; but for a loss of power, so it is not thrown away.
+ */
+#define MODE_STORED 0400
+#define MODE_ANSWERED 0600
 #define NAME_BYTES (COPY_ID_MAX_BYTES + 2) /* ".ID" and its NUL */
 
 struct store {
@@ -62,7 +68,7 @@ static int make_temporary(const struct store *store, const char *name)
 {
     for (int tries = 0; tries < 10; tries++) {
         int fd = openat(store->mail_fd, name,
-                        O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+                        O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, MODE_STORED);
         struct stat status;
 
         if (fd < 0 && (errno != EEXIST || !remove_if_dead(store, name)))
@@ -340,6 +346,13 @@ enum store_result store_sync_folder(struct store *store, struct text *problem)
     return store_result_of(errno);
 }
 
+enum store_result store_note_answered(struct store *store, const char *id, struct text *problem)
+{
+    if (fchmodat(store->mail_fd, id, MODE_ANSWERED, 0) == 0)
+        return STORE_DONE;
+    return fail(problem, "change the mode of", id, errno);
+}
+
 /* ---- Reading and removing ---- */
 
 static enum store_result absent(struct text *problem)
@@ -396,6 +409,18 @@ void store_file_clear(struct store_file *file)
         close(file->fd);
     copy_clear(&file->copy);
     *file = (struct store_file){ .fd = -1 };
+}
+
+bool store_find_time(const struct store *store, const char *id, uint64_t *wall_us)
+{
+    struct stat status;
+
+    if (!copy_id_is_valid(slice_from(id)) ||
+        fstatat(store->mail_fd, id, &status, AT_SYMLINK_NOFOLLOW) != 0)
+        return false;
+    *wall_us = (uint64_t)status.st_mtim.tv_sec * 1000000 +
+               (uint64_t)status.st_mtim.tv_nsec / 1000;
+    return true;
 }
 
 enum store_result store_remove(struct store *store, const char *id, struct text *problem)

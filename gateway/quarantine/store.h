@@ -5,7 +5,7 @@
  *
  *     mail/ID     content as it is to be delivered | the copy as text | footer
  *     mail/.ID    on its way; what is left of these after a crash is removed
- *     alive/N     locked by worker N as long as it lives (see keeper)
+ *     alive/N     locked by worker N, or keeper-N, as long as it lives (see lives.c)
  *     audit       see audit.h
  *     index.db    see index.h
  *
@@ -75,6 +75,12 @@ enum store_result store_write(struct store *store, const struct copy *copy, int 
  */
 void store_sync(struct store *store, struct store_draft **drafts, size_t count,
                 enum store_result *results, struct text *problem);
+/*
+ * Notes in the mode of its file that the worker is about to be told that the copy is there. It is
+ * not synced: after a loss of power the note may be missing.
+ */
+enum store_result store_note_answered(struct store *store, const char *id, struct text *problem)
+    __attribute__((warn_unused_result));
 /* Bytes of the file that it will be. */
 uint64_t store_draft_bytes(const struct store_draft *draft);
 /* Forgets it, and takes its file away. NULL is fine. */
@@ -85,6 +91,7 @@ struct store_file {
     int fd;               /* owned; open for reading */
     uint64_t content_bytes;
     uint64_t file_bytes;
+    bool is_answered;     /* store_note_answered was called for it */
     struct copy copy;     /* owned */
 };
 /*
@@ -96,6 +103,9 @@ enum store_result store_read(struct store *store, const char *id, bool is_whole,
                              struct store_file *file, struct text *problem)
     __attribute__((warn_unused_result));
 void store_file_clear(struct store_file *file);
+/* When it was written, by the wall clock; false for one that is not there. */
+bool store_find_time(const struct store *store, const char *id, uint64_t *wall_us)
+    __attribute__((warn_unused_result));
 
 /*
  * The name is gone when this returns; it stays gone once the folder is synced with the next group.

@@ -49,14 +49,9 @@ enum store_result store_result_of(int error)
 
 static void print_part(struct text *out, const struct part *part)
 {
-    static const char hex[] = "0123456789abcdef";
-
     text_add_padded(out, part->length, NUMBER_DIGITS);
     text_add_byte(out, ' ');
-    for (size_t i = 0; i < sizeof part->digest; i++) {
-        text_add_byte(out, hex[part->digest[i] >> 4]);
-        text_add_byte(out, hex[part->digest[i] & 15]);
-    }
+    text_add_hex(out, part->digest, sizeof part->digest);
 }
 
 static void print_footer(struct text *out, const struct footer *footer)
@@ -293,7 +288,7 @@ static enum store_result read_footer(const struct store_file *file, struct foote
     /* Each is INT64_MAX at most, so the sum stays in range. */
     if (footer->content.length + footer->copy.length + FOOTER_BYTES != file->file_bytes)
         return broken(problem, "is not as long as its footer says");
-    if (footer->copy.length > copy_max_bytes(COPY_MAX_RECIPIENTS))
+    if (footer->copy.length > COPY_MAX_BYTES)
         return broken(problem, "has a text that is too long");
     return STORE_DONE;
 }
@@ -358,6 +353,7 @@ enum store_result store_file_read(struct store_file *file, bool is_whole, struct
     if (!S_ISREG(status.st_mode))
         return broken(problem, "is no file");
     file->file_bytes = (uint64_t)status.st_size;
+    file->is_answered = (status.st_mode & S_IWUSR) != 0;
     result = read_footer(file, &footer, problem);
     if (result == STORE_DONE)
         result = read_text(file, &footer, problem);

@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The keeper's upkeep: the audit and room for it, who lives, what the dead left
- * behind, and mail that is dropped by an owner or by age.
- *
- * A pending copy belongs to the worker that stored it. That worker keeps a file
- * in alive/ open, with a lock on it that no process can leave behind; a keeper,
- * also the next one, sees by the lock who lives.
+ * The keeper's upkeep: the audit and room for it, what the dead left behind, and
+ * mail that is dropped by an owner or by age.
  */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -26,8 +21,8 @@
 /* Room that is kept for the audit and the index. */
 #define RESERVE_NAME "reserve"
 #define RESERVE_BYTES (1 << 20)
-/* Mails that are deleted in one go. */
-#define EXPIRE_COUNT 1000
+/* Mails that are deleted in one turn: each waits for the disk, and so do all workers meanwhile. */
+#define EXPIRE_COUNT 20
 
 /* ---- The audit, and room for it. */
 
@@ -85,50 +80,6 @@ void keeper_note_all(struct keeper *keeper, enum audit_event event, const char *
     keeper_note(keeper, &entry, 1, false);
 }
 
-/* ---- Who lives. */
-
-static void print_alive(char name[40], uint64_t owner)
-{
-    snprintf(name, 40, "alive/%llu", (unsigned long long)owner);
-}
-
-int keeper_make_life(struct keeper *keeper, uint64_t *owner)
-{
-    char name[40];
-    int fd;
-
-    *owner = clock_wall_us();
-    if (*owner <= keeper->last_owner)
-        *owner = keeper->last_owner + 1;
-    keeper->last_owner = *owner;
-    print_alive(name, *owner);
-    fd = openat(store_folder_fd(keeper->store), name,
-                O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-    if (fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0) {
-        close(fd);
-        fd = -1;
-    }
-    return fd;
-}
-
-/* The file of a dead one is of no use any more. */
-static bool is_alive(const struct keeper *keeper, uint64_t owner)
-{
-    char name[40];
-    bool is_locked;
-    int fd;
-
-    print_alive(name, owner);
-    fd = openat(store_folder_fd(keeper->store), name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-    if (fd < 0)
-        return errno != ENOENT && errno != ELOOP;
-    is_locked = flock(fd, LOCK_EX | LOCK_NB) != 0;
-    close(fd);
-    if (!is_locked)
-        unlinkat(store_folder_fd(keeper->store), name, 0);
-    return is_locked;
-}
-
 /* ---- Looking over what is there. */
 
 /* Ids that were found, to be worked on once the index may be changed again. */
@@ -145,11 +96,67 @@ static void add_find(struct finds *finds, const char *id)
     snprintf(finds->ids[finds->count++], sizeof *finds->ids, "%s", id);
 }
 
+/* Releases that no keeper has seen the end of. */
+struct unended {
+    struct keeper *keeper;
+    struct audit_entry *entries; /* owned */
+    size_t count;
+    size_t capacity;
+};
+
+static bool find_unended(void *owner, const struct index_mail *mail)
+{
+    struct unended *unended = owner;
+
+    for (size_t i = 0; i < mail->recipient_count; i++) {
+        struct audit_entry *entry;
+
+        if (mail->recipients[i].state != COPY_RELEASING ||
+            attempts_has(unended->keeper, mail->recipients[i].attempt))
+            continue;
+        unended->entries = mem_grow(unended->entries, unended->count, &unended->capacity,
+                                    sizeof *unended->entries);
+        entry = &unended->entries[unended->count++];
+        *entry = (struct audit_entry){ .wall_us = clock_wall_us(), .event = AUDIT_LOST,
+                                       .recipient = mail->recipients[i].number,
+                                       .attempt = mail->recipients[i].attempt,
+                                       .text = SLICE("the keeper died before its end") };
+        snprintf(entry->id, sizeof entry->id, "%s", mail->id);
+    }
+    return true;
+}
+
+/*
+ * Whose keeper drains are under way: to take them for lost would let an owner send them again. Of
+ * several that live one may be the dead one's heir; then all wait until they have ended.
+ */
+static void mark_unended(struct keeper *keeper)
+{
+    struct index_filter filter = { .states = 1u << COPY_RELEASING };
+    struct unended unended = { .keeper = keeper };
+
+    keeper->awaits_others = keeper_sweep_lives(keeper);
+    if (keeper->awaits_others)
+        return;
+    index_each(keeper->index, &filter, find_unended, &unended);
+    if (unended.count > 0)
+        keeper_note(keeper, unended.entries, unended.count, true);
+    mem_free(unended.entries);
+}
+
+void keeper_count_bytes(struct keeper *keeper)
+{
+    struct index_totals totals = index_get_totals(keeper->index);
+
+    if (totals.is_known)
+        keeper->file_bytes = totals.file_bytes;
+}
+
 static bool find_orphan(void *owner, const struct index_mail *mail)
 {
     struct finds *finds = owner;
 
-    if (!is_alive(finds->keeper, mail->owner))
+    if (!keeper_is_alive(finds->keeper, mail->owner))
         add_find(finds, mail->id);
     return true;
 }
@@ -168,6 +175,9 @@ void keeper_sweep(struct keeper *keeper)
         keeper_note_all(keeper, AUDIT_ORPHAN, finds.ids[i]);
     }
     mem_free(finds.ids);
+    if (keeper->awaits_others)
+        mark_unended(keeper);
+    keeper_count_bytes(keeper);
 }
 
 /* What is looked for of one mail. */
@@ -313,53 +323,26 @@ size_t keeper_expire(struct keeper *keeper)
 
         keeper_drop(keeper, &drop);
     }
-    if (finds.count > 0)
-        log_notice("quarantine-expired", "%zu mails that were held longer than max-age are deleted",
-                   finds.count);
     mem_free(finds.ids);
+    keeper->expired_count += finds.count;
+    if (finds.count == 0 && keeper->expired_count > 0) {
+        log_notice("quarantine-expired", "%zu mails that were held longer than max-age are deleted",
+                   keeper->expired_count);
+        keeper->expired_count = 0;
+    }
     return finds.count;
 }
 
+void keeper_expire_some(void *owner)
+{
+    struct keeper *keeper = owner;
+
+    /* The settings of a keeper that drains are of another day. */
+    if (!keeper->is_leaving && keeper_expire(keeper) > 0)
+        loop_defer_again(keeper->loop, &keeper->expire_task);
+}
+
 /* ---- After a death of our own. */
-
-/* Releases that no keeper has seen the end of. */
-struct unended {
-    struct audit_entry *entries; /* owned */
-    size_t count;
-    size_t capacity;
-};
-
-static bool find_unended(void *owner, const struct index_mail *mail)
-{
-    struct unended *unended = owner;
-
-    for (size_t i = 0; i < mail->recipient_count; i++) {
-        struct audit_entry *entry;
-
-        if (mail->recipients[i].state != COPY_RELEASING)
-            continue;
-        unended->entries = mem_grow(unended->entries, unended->count, &unended->capacity,
-                                    sizeof *unended->entries);
-        entry = &unended->entries[unended->count++];
-        *entry = (struct audit_entry){ .wall_us = clock_wall_us(), .event = AUDIT_LOST,
-                                       .recipient = mail->recipients[i].number,
-                                       .attempt = mail->recipients[i].attempt,
-                                       .text = SLICE("the keeper died before its end") };
-        snprintf(entry->id, sizeof entry->id, "%s", mail->id);
-    }
-    return true;
-}
-
-static void mark_unended(struct keeper *keeper)
-{
-    struct index_filter filter = { .states = 1u << COPY_RELEASING };
-    struct unended unended = { .count = 0 };
-
-    index_each(keeper->index, &filter, find_unended, &unended);
-    if (unended.count > 0)
-        keeper_note(keeper, unended.entries, unended.count, true);
-    mem_free(unended.entries);
-}
 
 static bool find_done(void *owner, const struct index_mail *mail)
 {
@@ -391,7 +374,8 @@ void keeper_on_sweep(void *owner)
     struct keeper *keeper = owner;
 
     keeper_sweep(keeper);
-    keeper_expire(keeper);
+    (void)keeper_sweep_lives(keeper);
+    keeper_expire_some(keeper);
     if (!keeper->has_reserve)
         take_reserve(keeper);
     loop_timer_start(&keeper->sweep_timer, SWEEP_MS);

@@ -170,6 +170,9 @@ static const struct row rows[REPLY_COUNT] = {
     /* ---- Ourselves ---- */
     [REPLY_NO_SPACE] = { { 452, "4.3.1", "no room, try again later", "system.no-space" },
                          "memory or disk for messages is used up" },
+    [REPLY_NO_RECIPIENT_SPACE] = { { 452, "4.3.1", "no room for more recipients, try again later",
+                                     "system.no-recipient-space" },
+                                   "memory for recipients is used up" },
     [REPLY_DISK_TIMEOUT] = { { 451, "4.3.0", "try again later", "timeout.disk" },
                              "the disk took longer than spool-timeout to store the message" },
     [REPLY_LOG_FULL] = { { 451, "4.3.0", "try again later", "log.full" },

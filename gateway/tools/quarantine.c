@@ -126,9 +126,9 @@ static bool make_filter(const struct quarantine_values *values, struct index_fil
     filter->text = values->text;
     filter->limit = (size_t)values->limit;
     if (values->newer_ms > 0)
-        filter->since_us = now_us - values->newer_ms * 1000;
+        filter->since_us = request_count_back(now_us, values->newer_ms);
     if (values->older_ms > 0)
-        filter->before_us = now_us - values->older_ms * 1000;
+        filter->before_us = request_count_back(now_us, values->older_ms);
     return add_states(values, filter);
 }
 

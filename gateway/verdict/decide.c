@@ -26,10 +26,10 @@ static bool is_refusal(enum action action)
     return action == ACTION_REJECT || action == ACTION_TEMPFAIL;
 }
 
-static void add_tag(struct verdict *verdict, const char *tag)
+static void add_tag(struct verdict *verdict, const struct tag *tag)
 {
     for (size_t i = 0; i < verdict->tag_count; i++)
-        if (slice_equals(slice_from(verdict->tags[i]), slice_from(tag)))
+        if (slice_equals(slice_from(verdict->tags[i]->name), slice_from(tag->name)))
             return;
     if (verdict->tag_count < VERDICT_MAX_TAGS) /* the parser sees to it that all fit */
         verdict->tags[verdict->tag_count++] = tag;
@@ -83,7 +83,7 @@ static struct verdict walk(const struct effective_policy *policy, const struct f
         if (rule->mode == MODE_SHADOW || policy->mode == MODE_SHADOW)
             note_shadow(&verdict, rule);
         else
-            add_tag(&verdict, rule->tag);
+            add_tag(&verdict, &rule->tag);
     }
     return verdict; /* not reached by a policy that loaded: otherwise ends every walk */
 }

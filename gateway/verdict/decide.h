@@ -36,7 +36,7 @@ struct verdict {
     /* The first rule that would have acted had nothing been in shadow. NULL for none. */
     const struct rule *shadow_rule;
     enum phase shadow_phase;    /* in which it would have */
-    const char *tags[VERDICT_MAX_TAGS]; /* of tag rules that matched, in order, each once */
+    const struct tag *tags[VERDICT_MAX_TAGS]; /* of tag rules that matched, in order, each once */
     size_t tag_count;
     const struct rule *pending_rule;    /* the first that has to be known yet; NULL when final */
 };

@@ -172,9 +172,57 @@ void stamp_cut_foreign(struct message *message, const char *authserv_id)
     }
 }
 
+static bool wants_subject(const struct tag *const *tags, size_t tag_count)
+{
+    for (size_t i = 0; i < tag_count; i++)
+        if (tags[i]->subject != NULL)
+            return true;
+    return false;
+}
+
+const struct header_field *stamp_cut_subject(struct message *message,
+                                             const struct tag *const *tags, size_t tag_count)
+{
+    const struct header_field *subject = message_find_field(message, SLICE("Subject"), 0);
+
+    if (!wants_subject(tags, tag_count))
+        return NULL;
+    if (subject != NULL)
+        message_cut_field(message, subject);
+    return subject;
+}
+
+size_t stamp_subject_max_bytes(const struct message *message, const struct header_field *subject)
+{
+    size_t own = sizeof "Subject: \r\n \r\n" + STAMP_MAX_TAGS * (POLICY_MAX_SUBJECT_BYTES + 1);
+
+    return own + (subject != NULL ? message_field_value(message, subject).length : 0);
+}
+
+/* The old value goes on a line of its own, which so is no longer than it was. */
+static void add_subject(struct text *out, const struct stamp *stamp)
+{
+    bool is_marked = wants_subject(stamp->tags, stamp->tag_count);
+    struct slice value = SLICE_EMPTY;
+
+    if (stamp->subject != NULL)
+        value = message_field_value(stamp->message, stamp->subject);
+    if (!is_marked && stamp->subject == NULL)
+        return;
+    text_add_string(out, "Subject:");
+    for (size_t i = 0; i < stamp->tag_count; i++)
+        if (stamp->tags[i]->subject != NULL)
+            text_add_format(out, " %s", stamp->tags[i]->subject);
+    if (value.length > 0)
+        text_add_string(out, is_marked ? "\r\n " : " ");
+    text_add(out, value);
+    text_add_string(out, "\r\n");
+}
+
 void stamp_print(struct text *out, const struct stamp *stamp)
 {
     add_received(out, stamp);
     for (size_t i = 0; i < stamp->tag_count; i++)
-        text_add_format(out, "%s: %s\r\n", STAMP_TAG_FIELD, stamp->tags[i]);
+        text_add_format(out, "%s: %s\r\n", STAMP_TAG_FIELD, stamp->tags[i]->name);
+    add_subject(out, stamp);
 }

@@ -12,9 +12,11 @@
 
 #include "evidence/facts.h"
 #include "mail/message.h"
+#include "policy/policy.h"
 
 #define STAMP_MAX_RECEIVED 100     /* fields in all (RFC 5321 6.3) */
 #define STAMP_MAX_RECEIVED_OWN 5   /* fields that carry our own hostname */
+#define STAMP_MAX_TAGS (4 * POLICY_MAX_TAGS)
 #define STAMP_TAG_FIELD "X-Postern-Tag"
 
 struct stamp {
@@ -24,8 +26,11 @@ struct stamp {
     const char *tls_cipher;      /* NULL for plain */
     bool is_smtputf8;
     uint64_t wall_us;
-    const char *const *tags;
+    const struct tag *const *tags;
     size_t tag_count;
+    /* What stamp_cut_subject gave, and the message that it is in; NULL and NULL without it. */
+    const struct message *message;
+    const struct header_field *subject;
 };
 
 /*
@@ -50,5 +55,14 @@ void stamp_cut_foreign(struct message *message, const char *authserv_id);
 void stamp_print(struct text *out, const struct stamp *stamp);
 /* What stamp_print writes at most. */
 #define STAMP_MAX_BYTES 4000
+
+/*
+ * Where a tag is to stand in the subject: takes that field out of the message, for stamp_print to
+ * write it anew for each who gets one, and gives it; NULL where no tag wants it, or there is none.
+ */
+const struct header_field *stamp_cut_subject(struct message *message,
+                                             const struct tag *const *tags, size_t tag_count);
+/* What stamp_print writes more for it. */
+size_t stamp_subject_max_bytes(const struct message *message, const struct header_field *subject);
 
 #endif

@@ -2,10 +2,12 @@
 """How many sessions one client may have, as all workers of both generations count them."""
 import contextlib
 import os
+import resource
 import signal
 import socket
+import time
 
-from gateway import PATIENCE, Client, GatewayTests, expect, wait_for
+from gateway import PATIENCE, Client, GatewayTests, expect, send, wait_for
 
 CEILING = 6
 LISTEN = f"listen 127.0.0.1:0; max-sessions-per-address {CEILING};"
@@ -22,6 +24,15 @@ def is_open(client):
         return False
     finally:
         client.socket.settimeout(PATIENCE)
+
+
+def hear(sock, part, count):
+    """Reads until this has come so often."""
+    heard = b""
+    while heard.count(part) < count:
+        more = sock.recv(65536)
+        expect(more, f"closed, with {heard.count(part)} of {count} times {part}")
+        heard += more
 
 
 class CeilingTests(GatewayTests):
@@ -110,7 +121,32 @@ class CeilingTests(GatewayTests):
         self.gateway.wait_log(r"event=session .*close=timeout\.write")
         client.close()
 
-    def test_recipients_are_of_the_memory_for_messages(self):
+    def test_a_client_that_does_not_listen_is_not_served(self):
+        """Else what one read has brought makes many times as much to say, all of it in memory."""
+        count = 80
+        round_of_commands = 90 * b"VRFY b\r\n" + (b"MAIL FROM:<a@example.net>\r\n"
+                                                  b"RCPT TO:<b@example.org>\r\n"
+                                                  b"BDAT 3 LAST\r\na\r\n")
+        self.gateway.write_config(workers=1, listen="listen socket smtp;")
+        with socket.create_server(("127.0.0.1", 0)) as given, socket.socket() as client:
+            given.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+            self.start_with_sockets([given], "smtp")
+            self.gateway.wait_log(r"event=started ")
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.settimeout(PATIENCE)
+            client.connect(given.getsockname())
+            client.sendall(b"EHLO a\r\n")
+            hear(client, b"\r\n250 ", 1)
+            client.sendall(count * round_of_commands)
+            self.gateway.wait_log(r"event=transaction verdict=accept")
+            served = -1
+            while served != len(self.gateway.find(r"event=transaction")):
+                served = len(self.gateway.find(r"event=transaction"))
+                time.sleep(0.3)
+            expect(served < 20, f"{served} mails of a client that reads nothing")
+            hear(client, b"\r\n250 2.0.0 accepted", count)
+
+    def test_recipients_have_a_memory_of_their_own(self):
         self.gateway.write_config(workers=1, more="max-spool-memory 1M;",
                                   listen="listen 127.0.0.1:0; max-recipients 10000;")
         self.gateway.start()
@@ -120,13 +156,108 @@ class CeilingTests(GatewayTests):
         while code == 250 and count < 10000:
             code, text = client.say(f"RCPT TO:<{count}.{100 * 'b'}@example.org>")
             count += 1
-        expect(code == 452 and "(system.no-space " in text, f"{count} got {code} {text}")
-        expect(count > 500, f"only {count} found room")
-        expect(client.say("RSET")[0] == 250, "no RSET")
-        client.close()
-        client, code, text = self.connect(["MAIL FROM:<a@example.net>", "RCPT TO:<b@example.org>"])
+        is_told = code == 452 and "(system.no-recipient-space " in text
+        expect(is_told, f"{count} got {code} {text}")
+        expect(100 < count < 400, f"{count} found room in 256 KB")
+        self.expect_small_mails("beside them")
+        few, code, text = self.connect(["MAIL FROM:<a@example.net>"] +
+                                       [f"RCPT TO:<{number}@example.org>" for number in range(10)])
+        expect(code == 250, f"a few beside many got {code} {text}")
+        expect(client.say("DATA")[0] == 354, "those that were taken get no mail")
+        expect(client.say("Subject: many\r\n\r\nbody\r\n.")[0] == 250, "nor afterwards")
+        count, code = 0, client.say("MAIL FROM:<a@example.net>")[0]
+        while code == 250 and count < 100:
+            code, text = client.say(f"RCPT TO:<{count}.{100 * 'b'}@example.org>")
+            count += 1
         expect(code == 250, f"behind it, RCPT got {code} {text}")
+        few.close()
         client.close()
+
+    def test_recipients_of_a_crowd_leave_room_for_one(self):
+        """Also where all of them have no more than a few."""
+        self.gateway.write_config(workers=1, more="max-spool-memory 1M;",
+                                  listen="listen 127.0.0.1:0; max-sessions-per-address 1000; "
+                                         "max-sessions-per-network 1000;")
+        self.gateway.start()
+        clients, codes = [], []
+        for _ in range(500):
+            client, code, text = self.connect(
+                ["MAIL FROM:<a@example.net>", f"RCPT TO:<{60 * 'b'}@example.org>"])
+            expect(code == 250, f"beside {codes.count(250)} more of others, the first got {text}")
+            codes += [client.say(f"RCPT TO:<{60 * 'c'}@example.org>")[0] for _ in range(3)]
+            clients.append(client)
+        expect(codes[-1] == 452 and set(codes) == {250, 452}, f"no end of memory: {codes}")
+        self.expect_small_mails("beside them")
+        for client in clients:
+            client.close()
+
+    def hold(self, content):
+        """A client that has sent so much of a message and falls silent."""
+        client, code, text = self.connect(["MAIL FROM:<a@example.net>", "RCPT TO:<b@example.org>",
+                                           "DATA"])
+        expect(code == 354, f"DATA got {code} {text}")
+        client.socket.sendall(content)
+        return client
+
+    def expect_small_mails(self, when):
+        for number in range(5):
+            code, text = send(self.gateway.port, f"small {number}")
+            expect(code == 250, f"{when}, a small mail got {code} {text}")
+
+    def check_small_mails_beside(self, contents, before_the_end=lambda: None):
+        self.gateway.write_config(workers=1, more="max-spool-memory 1M;",
+                                  listen="listen 127.0.0.1:0; max-sessions-per-address 1000;")
+        self.gateway.start()
+        clients = [self.hold(content) for content in contents]
+        self.expect_small_mails("beside what others hold")
+        before_the_end()
+        heard = [client.say("\r\n.") for client in clients]
+        for code, text in heard:
+            expect(code == 250 or (code == 452 and "(system.no-space " in text), f"{code} {text}")
+            self.expect_small_mails("behind it")
+        for client in clients:
+            client.close()
+        return [code for code, _ in heard]
+
+    def test_small_mails_find_room_beside_large_headers(self):
+        sizes = (240, 240, 240, 120, 60, 30, 15, 15, 7, 7)
+        codes = self.check_small_mails_beside(
+            [size * (b"X-A: " + 1017 * b"x" + b"\r\n") for size in sizes])
+        expect(452 in codes, "nobody had to go, so this tests nothing")
+        expect(codes.index(452) == 0, f"it was not the first of the largest: {codes}")
+        expect(codes[-1] == 250, f"a small one had to go: {codes}")
+
+    def test_small_mails_find_room_beside_many_small_ones(self):
+        """Those who hold it are silent: the disk takes what they have, and they may end it."""
+        codes = self.check_small_mails_beside(
+            150 * [b"Subject: hello\r\n\r\n" + 15 * (998 * b"x" + b"\r\n")])
+        expect(codes == 150 * [250], f"somebody had to go: {codes}")
+
+    def test_small_mails_find_room_while_the_disk_stands_still(self):
+        """Then those have to go who have held theirs for longest."""
+        disk = self.gateway.arrange_stuck_disk()
+        disk.stop()
+        codes = self.check_small_mails_beside(
+            150 * [b"Subject: hello\r\n\r\n" + 15 * (998 * b"x" + b"\r\n")], disk.go_on)
+        expect(codes[:50] == 50 * [452], f"it was not the first that had to go: {codes}")
+        expect(codes[-20:] == 20 * [250], f"the last had to go: {codes}")
+
+    def test_every_session_may_have_a_file_for_its_message(self):
+        """The descriptors of a worker are enough for all of them, and for whoever comes."""
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        self.gateway.write_config(
+            workers=1, more="max-spool-memory 1M; max-sessions 420;",
+            listen="listen 127.0.0.1:0; max-sessions-per-address 1000; "
+                   "max-sessions-per-network 1000;")
+        self.gateway.start(
+            preexec=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard)))
+        content = b"Subject: hello\r\n\r\n" + 40 * (998 * b"x" + b"\r\n")
+        clients = [self.hold(content) for _ in range(400)]
+        self.expect_small_mails("beside files of others")
+        codes = [client.say(".")[0] for client in clients]
+        expect(codes == 400 * [250], f"not all were taken: {codes}")
+        for client in clients:
+            client.close()
 
     def test_those_who_are_turned_away_do_not_fill_the_log(self):
         self.gateway.write_config(workers=1, listen="listen 127.0.0.1:0; max-sessions 1;")

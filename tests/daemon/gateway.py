@@ -420,3 +420,16 @@ class GatewayTests:
     def __init__(self, backend, gateway):
         self.backend = backend
         self.gateway = gateway
+
+    def close(self):
+        """What else a test has started; called behind each."""
+
+    def start_with_sockets(self, sockets, names):
+        """As a service manager hands them over: from descriptor 3 on. A shell says our pid."""
+        high = [os.dup2(sock.fileno(), 100 + number) for number, sock in enumerate(sockets)]
+        places = " ".join(f"{3 + number}<&{fd}" for number, fd in enumerate(high))
+        self.gateway.environment.update(LISTEN_FDS=str(len(high)), LISTEN_FDNAMES=names)
+        self.gateway.prefix = ["bash", "-c", f'LISTEN_PID=$$ exec "$0" "$@" {places}']
+        self.gateway.start(pass_fds=high, wait=False)
+        for fd in high:
+            os.close(fd)

@@ -217,6 +217,30 @@ class HeldMailTests(GatewayTests):
         wait_for(lambda: len(self.mails()) == 1, "the copy to be erased that was given up")
         expect(send_held(self.gateway.port, "hold once more")[0] == 250, "mail is not held")
 
+    def test_a_worker_does_not_end_before_the_keeper_knows_what_it_gave_up(self):
+        self.configure(workers=1)
+        with open(self.gateway.config_path, encoding="utf-8") as file:
+            text = file.read().replace("drain-timeout 3s", "drain-timeout 300ms")
+        with open(self.gateway.config_path, "w", encoding="utf-8") as file:
+            file.write(text)
+        self.gateway.start()
+        worker = self.gateway.children("posternd: worker")[0]
+        keeper = self.kill("posternd: keeper", signal.SIGSTOP)
+        client, answers = HeldClient(self.gateway.port), []
+        thread = threading.Thread(target=lambda: answers.append(client.send_to("hold it")))
+        thread.start()
+        time.sleep(0.3)
+        self.gateway.process.send_signal(signal.SIGHUP)
+        thread.join()
+        client.close()
+        expect(answers[0][0] == 421, f"got {answers[0]}")
+        time.sleep(0.5)
+        expect(worker in self.gateway.children("posternd: worker"), "the worker has ended")
+        os.kill(keeper, signal.SIGCONT)
+        wait_for(lambda: worker not in self.gateway.children("posternd: worker"),
+                 "the worker to end")
+        expect(not self.mails(), f"mail is there that was given up: {self.mails()}")
+
     def test_more_than_max_waiting_are_put_off(self):
         self.start(settings="max-waiting 2;", workers=1)
         expect(send_held(self.gateway.port)[0] == 250, "mail is not held")
@@ -377,6 +401,15 @@ class HeldMailTests(GatewayTests):
         by = f'by="{by}"' if " " in by else f"by={by}"
         expect(audit.count(by) == 2, f"not by whom:\n{audit}")
 
+    def test_header_values_are_cut_in_the_list_and_not_in_the_mail(self):
+        self.start()
+        subject = "hold " + "x" * 700
+        expect(send_held(self.gateway.port, subject)[0] == 250, "mail is not held")
+        expect(self.held_subjects() == [subject[:500]], f"listed as {self.held_subjects()}")
+        expect(f"Subject: {subject}" in self.ask("export", self.only_id()), "it was cut itself")
+        with open(os.path.join(self.folder, "mail", self.only_id()), encoding="ascii") as file:
+            expect(f"\nsubject {subject[:500]}\n" in file.read(), "not so in the file")
+
     def test_held_mail_is_for_its_owner_alone(self):
         self.start()
         expect(send_held(self.gateway.port)[0] == 250, "mail is not held")
@@ -407,6 +440,31 @@ class HeldMailTests(GatewayTests):
         expect("no quarantine block" in self.ask("list", status=2), "what is asked then?")
         expect(self.gateway.stop() == 0, "no clean end")
         expect(not self.gateway.find(r"event=keeper-died "), "a keeper died of it")
+
+    def test_a_release_goes_on_through_an_upgrade(self):
+        self.gateway.program = shutil.copy(POSTERND, os.path.join(self.gateway.folder, "posternd"))
+        self.start(workers=1)
+        expect(send_held(self.gateway.port)[0] == 250, "mail is not held")
+        mail_id = self.only_id()
+        self.backend.script.dot_gate.clear()
+        thread = threading.Thread(target=self.ask, args=("release", mail_id),
+                                  kwargs={"status": None})
+        thread.start()
+        wait_for(lambda: self.backend.script.waiting == 1, "the backend to have the dot")
+        self.gateway.signal(signal.SIGUSR2)
+        self.gateway.wait_log(r"event=upgraded ")
+
+        def states():
+            return [r["state"] for mail in self.mails("--state", "all")
+                    for r in mail["recipients"]]
+        wait_for(lambda: self.ask("list", status=None).count(mail_id) == 1, "the new keeper")
+        expect(states() == ["releasing"], f"it is {states()}")
+        answer = self.ask("release", "--again", mail_id, status=1)
+        expect("releasing" in answer, f"got {answer}")
+        self.backend.script.dot_gate.set()
+        thread.join()
+        wait_for(lambda: states() == ["released"], "the mail to be released")
+        expect(len(self.backend.mails) == 1, f"{len(self.backend.mails)} were delivered")
 
     def test_mail_is_held_all_the_way_through_reloads_and_upgrades(self):
         self.gateway.program = shutil.copy(POSTERND, os.path.join(self.gateway.folder, "posternd"))

@@ -139,16 +139,6 @@ class ServiceTests(GatewayTests):
             self.gateway.start()
             expect(manager.receive()[0].get("READY") == "1", "it was not told")
 
-    def start_with_sockets(self, sockets, names):
-        """As a service manager hands them over: from descriptor 3 on. A shell says our pid."""
-        high = [os.dup2(sock.fileno(), 100 + number) for number, sock in enumerate(sockets)]
-        places = " ".join(f"{3 + number}<&{fd}" for number, fd in enumerate(high))
-        self.gateway.environment.update(LISTEN_FDS=str(len(high)), LISTEN_FDNAMES=names)
-        self.gateway.prefix = ["bash", "-c", f'LISTEN_PID=$$ exec "$0" "$@" {places}']
-        self.gateway.start(pass_fds=high, wait=False)
-        for fd in high:
-            os.close(fd)
-
     def test_sockets_of_the_service_manager_are_used_by_all_workers(self):
         with socket.create_server(("127.0.0.1", 0), backlog=64) as given, \
                 socket.create_server(("127.0.0.1", 0)) as unused:

@@ -38,7 +38,7 @@ static void look_at_sheet(struct slice bytes)
     struct exchange_sheet sheet;
 
     require(fd >= 0);
-    if (exchange_read_sheet(fd, &sheet)) {
+    if (exchange_read_sheet(fd, EXCHANGE_MAX_SHEET_BYTES, &sheet)) {
         for (size_t i = 0; i < sheet.piece_count; i++)
             if (sheet.pieces[i].bytes != NULL)
                 look_at_bytes(sheet.pieces[i].bytes, sheet.pieces[i].length, bytes.length);

@@ -148,13 +148,26 @@ async def envelopes(bot):
     await bot.stay()
 
 
-async def many_recipients(bot):
+async def name_recipients(bot, lines):
+    """As many as the gateway takes; who gets no more is in place, too."""
     await bot.envelope()
-    local, _, domain = bot.crowd.recipient.partition(b"@")
-    for number in range(1, 100):
-        name = local[:1] * (60 - len(str(number))) + str(number).encode()
-        await bot.say(b"RCPT TO:<" + name + b"@" + domain + b">")
+    with contextlib.suppress(Over):
+        for line in lines:
+            await bot.say(line)
     await bot.stay()
+
+
+async def many_recipients(bot):
+    local, _, domain = bot.crowd.recipient.partition(b"@")
+    await name_recipients(bot, [b"RCPT TO:<%s%02d@%s>" % (58 * local[:1], number, domain)
+                                for number in range(1, 100)])
+
+
+async def greedy_recipients(bot):
+    """As much as can be said of each."""
+    await name_recipients(bot, [b"RCPT TO:<%s> NOTIFY=NEVER ORCPT=rfc822;%s%02d" %
+                                (bot.crowd.recipient, 490 * b"x", number)
+                                for number in range(1, 100)])
 
 
 async def endless_command(bot):
@@ -167,6 +180,21 @@ async def endless_header_line(bot):
     await bot.data()
     await bot.send(b"Subject: ")
     await bot.flood(16384 * b"x")
+
+
+async def slow_headers(bot):
+    """As much header as may be, and no end of it: it cannot go to the disk."""
+    await bot.data()
+    for number in range(200):
+        await bot.send(b"X-%d: " % number + 1000 * b"x" + b"\r\n")
+    await bot.stay()
+
+
+async def slow_bodies(bot):
+    """Less than goes to the disk by itself."""
+    await bot.data()
+    await bot.send(HEAD + b"\r\n" + 15 * (998 * b"x" + b"\r\n"))
+    await bot.stay()
 
 
 async def many_fields(bot):
@@ -318,8 +346,11 @@ ATTACKS = {
     "drip-body": (drip_body, 300, "300 that drip a body"),
     "envelopes": (envelopes, 500, "500 that say RCPT and fall silent"),
     "many-recipients": (many_recipients, 200, "200 with 100 long recipients that fall silent"),
+    "greedy-recipients": (greedy_recipients, 400, "400 with 100 that take 500 bytes each"),
     "endless-command": (endless_command, 20, "20 with a command line without end"),
     "endless-header-line": (endless_header_line, 20, "20 with a header line without end"),
+    "slow-headers": (slow_headers, 300, "300 that send 200 KB of a header and fall silent"),
+    "slow-bodies": (slow_bodies, 2500, "2,500 that send 15 KB and fall silent"),
     "many-fields": (many_fields, 20, "20 that send 100,000 header fields each"),
     "deaf-flood": (deaf_flood, 20, "20 that pipeline NOOP and read nothing"),
     "deaf-mail-flood": (deaf_mail_flood, 20, "20 that pipeline small mails and read nothing"),

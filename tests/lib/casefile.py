@@ -11,7 +11,7 @@ from texts import Mistake
 
 SECTION = re.compile(r"([a-z]+)(?: ([a-z0-9-]+))?:(.*)")
 NAME = re.compile(r"[a-z0-9_]+")
-ONCE = {"why", "config", "client", "log", "received", "seen", "table", "needs", "skip"}
+ONCE = {"why", "config", "zone", "client", "log", "received", "seen", "table", "needs", "skip"}
 
 
 class Line:

@@ -68,9 +68,10 @@ class Run:
                     for line in self.settings(name)]
         if "alone" in self.needs():
             return self.case.path, self.name
-        if not changes and not settings:
+        zone = self.case.text("zone")
+        if not changes and not settings and not zone:
             return self.case.path, ""
-        return (self.case.path, self.case.name, fill_known(changes, self.values),
+        return (self.case.path, self.case.name, zone, fill_known(changes, self.values),
                 fill_in("\n".join(text for _, text in settings), self.values))
 
 
@@ -109,8 +110,17 @@ class Group:
         first = self.runs[0]
         places = {f"port {name}": backend.port for name, backend in self.backends.items()}
         places["folder"] = self.folder
-        return configuration.make(first.case.text("config") + "\n" + more,
-                                  {**places, **first.values}, user())
+        changes = first.case.text("config") + "\n" + more
+        if first.case.has("zone"):
+            changes += f"\nresolver {{ local-data {self.write_zone(first.case)}; }}\n"
+        return configuration.make(changes, {**places, **first.values}, user())
+
+    def write_zone(self, case):
+        """The names that there are; of all others there is nothing of use. Nobody is asked."""
+        path = os.path.join(self.folder, "zone")
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(case.text("zone") + '\n*. TXT "nothing"\n')
+        return path
 
     def await_learning(self, backend):
         """The gateway asks each backend once what it can do; the case begins after that."""

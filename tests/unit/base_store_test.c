@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* base/: where things are kept (memory, list, map). */
+/* base/: where things are kept (memory, list, hoard, map). */
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "base/hoard.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/memory.h"
@@ -146,6 +147,59 @@ START_TEST(list_add_first_on_an_empty_list_is_add_last)
     list_init(&list);
     list_add_first(&list, &member.link);
     expect_members(&list, "7");
+}
+END_TEST
+
+/* ---- hoard ---- */
+
+START_TEST(hoard_finds_whoever_has_held_most_for_longest)
+{
+    struct hoard hoard;
+    struct hoarder hoarders[4];
+
+    hoard_init(&hoard);
+    ck_assert_ptr_null(hoard_find(&hoard, 0));
+    for (size_t i = 0; i < 4; i++) {
+        hoarder_init(&hoarders[i], &hoarders[i]);
+        hoard_note(&hoard, &hoarders[i], 0);
+    }
+    ck_assert_ptr_null(hoard_find(&hoard, 0));
+    hoard_note(&hoard, &hoarders[0], 1);
+    hoard_note(&hoard, &hoarders[1], 20000);
+    hoard_note(&hoard, &hoarders[2], 17000);
+    hoard_note(&hoard, &hoarders[3], 10000);
+    ck_assert_ptr_eq(hoard_find(&hoard, 0), &hoarders[1]);
+    /* More, but of the same class, keeps the place; a higher class does not. */
+    hoard_note(&hoard, &hoarders[1], 30000);
+    hoard_note(&hoard, &hoarders[2], 32000);
+    ck_assert_ptr_eq(hoard_find(&hoard, 0), &hoarders[1]);
+    hoard_note(&hoard, &hoarders[3], 33000);
+    ck_assert_ptr_eq(hoard_find(&hoard, 0), &hoarders[3]);
+    ck_assert_ptr_eq(hoard_find(&hoard, 40000), &hoarders[3]);
+    ck_assert_ptr_null(hoard_find(&hoard, 70000));
+    /* Who comes back is the last. */
+    hoard_note(&hoard, &hoarders[3], 0);
+    hoard_note(&hoard, &hoarders[1], 0);
+    hoard_note(&hoard, &hoarders[1], 20000);
+    ck_assert_ptr_eq(hoard_find(&hoard, 0), &hoarders[2]);
+    hoard_note(&hoard, &hoarders[2], 0);
+    hoard_note(&hoard, &hoarders[1], 0);
+    ck_assert_ptr_eq(hoard_find(&hoard, 4095), &hoarders[0]);
+    ck_assert_ptr_null(hoard_find(&hoard, 4096));
+}
+END_TEST
+
+START_TEST(hoard_takes_any_number)
+{
+    struct hoard hoard;
+    struct hoarder hoarder;
+
+    hoard_init(&hoard);
+    hoarder_init(&hoarder, &hoarder);
+    hoard_note(&hoard, &hoarder, UINT64_MAX);
+    ck_assert_ptr_eq(hoard_find(&hoard, UINT64_MAX), &hoarder);
+    hoard_note(&hoard, &hoarder, 0);
+    ck_assert_ptr_null(hoard_find(&hoard, 0));
 }
 END_TEST
 
@@ -304,6 +358,7 @@ static Suite *store_suite(void)
     Suite *suite = suite_create("base: memory, list, map");
     TCase *memory = tcase_create("memory");
     TCase *list = tcase_create("list");
+    TCase *hoard = tcase_create("hoard");
     TCase *map = tcase_create("map");
 
     tcase_add_test(memory, memory_is_zeroed_and_grows_by_doubling);
@@ -315,6 +370,8 @@ static Suite *store_suite(void)
     tcase_add_exit_test(memory, memory_that_cannot_double_ends_the_process, EXIT_OUT_OF_MEMORY);
     tcase_add_test(list, list_keeps_its_order_through_every_change);
     tcase_add_test(list, list_add_first_on_an_empty_list_is_add_last);
+    tcase_add_test(hoard, hoard_finds_whoever_has_held_most_for_longest);
+    tcase_add_test(hoard, hoard_takes_any_number);
     tcase_set_timeout(map, 60); /* valgrind is slow */
     tcase_add_test(map, map_without_entries_finds_nothing);
     tcase_add_test(map, map_keys_are_copied_and_any_bytes_will_do);
@@ -322,6 +379,7 @@ static Suite *store_suite(void)
     tcase_add_test(map, map_agrees_with_a_model_through_random_changes);
     suite_add_tcase(suite, memory);
     suite_add_tcase(suite, list);
+    suite_add_tcase(suite, hoard);
     tcase_add_test(map, sip_hash_of_known_input_is_as_published);
     suite_add_tcase(suite, map);
     return suite;

@@ -196,13 +196,13 @@ START_TEST(a_message_arrives_with_its_body_and_descriptors)
     ck_assert(pipe(pipe_ends) == 0);
     ck_assert(handover_send(channel[0], HANDOVER_RING,
                             (struct slice){ (const char *)&ring, sizeof ring }, pipe_ends, 2) ==
-              HANDOVER_DONE);
-    ck_assert(handover_receive(channel[1], &message) == HANDOVER_DONE);
-    ck_assert(message.type == HANDOVER_RING && message.fd_count == 2);
+              PACKET_DONE);
+    ck_assert(handover_receive(channel[1], &message) == PACKET_DONE);
+    ck_assert(handover_type(&message) == HANDOVER_RING && message.packet.fd_count == 2);
     ck_assert(memcmp(&message.body.ring, &ring, sizeof ring) == 0);
-    ck_assert_msg((fcntl(message.fds[0], F_GETFD) & FD_CLOEXEC) != 0, "not close-on-exec");
-    ck_assert(write(message.fds[1], "x", 1) == 1 && read(pipe_ends[0], &byte, 1) == 1);
-    handover_clear(&message);
+    ck_assert_msg((fcntl(message.packet.fds[0], F_GETFD) & FD_CLOEXEC) != 0, "not close-on-exec");
+    ck_assert(write(message.packet.fds[1], "x", 1) == 1 && read(pipe_ends[0], &byte, 1) == 1);
+    packet_clear(&message.packet);
     close(pipe_ends[0]);
     close(pipe_ends[1]);
 }
@@ -218,8 +218,8 @@ START_TEST(text_travels_behind_the_struct)
 
     ck_assert(handover_send(channel[0], HANDOVER_DIAGNOSTIC,
                             (struct slice){ (const char *)&body, sizeof body.head + 5 }, NULL,
-                            0) == HANDOVER_DONE);
-    ck_assert(handover_receive(channel[1], &message) == HANDOVER_DONE);
+                            0) == PACKET_DONE);
+    ck_assert(handover_receive(channel[1], &message) == PACKET_DONE);
     ck_assert(slice_equals(handover_text(&message), SLICE("words")));
     ck_assert_uint_eq(message.body.diagnostic.severity, 1);
 }
@@ -231,10 +231,10 @@ START_TEST(a_message_of_the_wrong_shape_is_not_sent)
     struct slice body = { (const char *)&drain, sizeof drain };
     int fd = 0;
 
-    ck_assert(handover_send(channel[0], HANDOVER_READY, body, NULL, 0) == HANDOVER_BROKEN);
-    ck_assert(handover_send(channel[0], HANDOVER_DRAIN, body, &fd, 1) == HANDOVER_BROKEN);
-    ck_assert(handover_send(channel[0], HANDOVER_TYPE_COUNT, body, NULL, 0) == HANDOVER_BROKEN);
-    ck_assert(handover_send(channel[0], HANDOVER_DRAIN, body, NULL, 0) == HANDOVER_DONE);
+    ck_assert(handover_send(channel[0], HANDOVER_READY, body, NULL, 0) == PACKET_BROKEN);
+    ck_assert(handover_send(channel[0], HANDOVER_DRAIN, body, &fd, 1) == PACKET_BROKEN);
+    ck_assert(handover_send(channel[0], HANDOVER_TYPE_COUNT, body, NULL, 0) == PACKET_BROKEN);
+    ck_assert(handover_send(channel[0], HANDOVER_DRAIN, body, NULL, 0) == PACKET_DONE);
 }
 END_TEST
 
@@ -284,17 +284,17 @@ START_TEST(rubbish_is_refused_whole_and_leaves_no_descriptor_open)
 
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct handover message;
-        enum handover_result result;
+        enum packet_result result;
 
         memcpy(bytes, &cases[i].type, sizeof cases[i].type);
         send_raw(bytes, sizeof(uint32_t) + cases[i].body_bytes, cases[i].fd_count);
         result = handover_receive(channel[1], &message);
-        handover_clear(&message);
-        ck_assert_msg(result == HANDOVER_BROKEN, "case %zu: got %d", i, result);
+        packet_clear(&message.packet);
+        ck_assert_msg(result == PACKET_BROKEN, "case %zu: got %d", i, result);
         ck_assert_msg(count_open_fds() == fds_before, "case %zu: descriptors stay open", i);
     }
     send_raw("abc", 3, 1);
-    ck_assert(handover_receive(channel[1], &(struct handover){ 0 }) == HANDOVER_BROKEN);
+    ck_assert(handover_receive(channel[1], &(struct handover){ 0 }) == PACKET_BROKEN);
 }
 END_TEST
 
@@ -302,23 +302,23 @@ START_TEST(the_end_of_the_other_side_shows)
 {
     struct handover message;
 
-    ck_assert(handover_receive(channel[1], &message) == HANDOVER_NOTHING);
+    ck_assert(handover_receive(channel[1], &message) == PACKET_NOTHING);
     close(channel[0]);
-    ck_assert(handover_receive(channel[1], &message) == HANDOVER_GONE);
-    ck_assert(handover_send(channel[1], HANDOVER_READY, SLICE_EMPTY, NULL, 0) == HANDOVER_GONE);
+    ck_assert(handover_receive(channel[1], &message) == PACKET_GONE);
+    ck_assert(handover_send(channel[1], HANDOVER_READY, SLICE_EMPTY, NULL, 0) == PACKET_GONE);
     channel[0] = dup(channel[1]);
 }
 END_TEST
 
 START_TEST(who_does_not_read_is_not_waited_for)
 {
-    enum handover_result result;
+    enum packet_result result;
     int sent = 0;
 
     while ((result = handover_send(channel[0], HANDOVER_READY, SLICE_EMPTY, NULL, 0)) ==
-           HANDOVER_DONE)
+           PACKET_DONE)
         sent++;
-    ck_assert_msg(result == HANDOVER_NOTHING, "got %d after %d messages", result, sent);
+    ck_assert_msg(result == PACKET_NOTHING, "got %d after %d messages", result, sent);
     ck_assert_msg(sent > 50, "only %d messages fit", sent);
 }
 END_TEST

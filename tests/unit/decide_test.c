@@ -66,7 +66,7 @@ static void describe(struct text *out, const struct verdict *verdict)
         text_add_format(out, " shadow %s at %s", verdict->shadow_rule->name,
                         phase_name(verdict->shadow_phase));
     for (size_t i = 0; i < verdict->tag_count; i++)
-        text_add_format(out, "%s%s", i == 0 ? " tags " : " ", verdict->tags[i]);
+        text_add_format(out, "%s%s", i == 0 ? " tags " : " ", verdict->tags[i]->name);
 }
 
 struct walk_case {

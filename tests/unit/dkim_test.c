@@ -25,6 +25,8 @@ static const struct {
     { BYTES(" v = 1 ; b\r\n\t=\r\n x y ; "), "v=1,b=x y," },
     { BYTES("a_1=; B=2"), "a_1=,B=2," },
     { BYTES("a=b=c;d=="), "a=b=c,d==," },
+    { BYTES("x-a=1"), "x-a=1," },
+    { BYTES("-a=1"), NULL },
     { BYTES(""), NULL },
     { BYTES(";"), NULL },
     { BYTES("a"), NULL },
@@ -312,47 +314,53 @@ START_TEST(work_on_the_header_has_a_ceiling)
 }
 END_TEST
 
+START_TEST(a_from_field_of_unheard_of_length_is_not_taken_apart)
+{
+    struct dkim_finding finding;
+    struct streamed s;
+
+    stream_open(&s);
+    stream_add(&s, CLAIM("a", "example.org") "From: ");
+    for (int i = 0; i < DKIM_MAX_FROM_BYTES / 10 + 1; i++)
+        stream_add(&s, "a b, <@a:\"");
+    stream_add(&s, "\r\n\r\nbody\r\n");
+    stream_end(&s);
+    ck_assert(dkim_check_conclude(s.check, s.answers, &finding));
+    ck_assert_int_eq(finding.result, RESULT_NEUTRAL);
+    ck_assert_str_eq(finding.signatures[0].reason, "header");
+    dkim_finding_clear(&finding);
+    stream_close(&s);
+}
+END_TEST
+
 /* ---- signed by libopendkim ---- */
 
+/*
+ * RSA only: with Ed25519 the library signs simple forms wrong (it folds b= in another way before it
+ * has signed than after) and loses memory. dkim_interop_test.py has those from another signer.
+ */
 struct signer {
-    dkim_alg_t algorithm;
     char pem[4096];
     char zone[1200];
 };
 
-static void set_zone(struct signer *signer, const unsigned char *key, size_t length)
+static void make_signer(struct signer *signer)
 {
-    unsigned char encoded[1000];
-
-    ck_assert_uint_lt(length, 700);
-    EVP_EncodeBlock(encoded, key, (int)length);
-    snprintf(signer->zone, sizeof signer->zone, "sel._domainkey.example.org v=DKIM1; k=%s; p=%s\n",
-             signer->algorithm == DKIM_SIGN_ED25519SHA256 ? "ed25519" : "rsa", (char *)encoded);
-}
-
-static void make_signer(struct signer *signer, dkim_alg_t algorithm)
-{
-    bool is_ed25519 = algorithm == DKIM_SIGN_ED25519SHA256;
-    EVP_PKEY *key = is_ed25519 ? EVP_PKEY_Q_keygen(NULL, NULL, "ED25519")
-                               : EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048);
+    EVP_PKEY *key = EVP_PKEY_Q_keygen(NULL, NULL, "RSA", (size_t)2048);
     BIO *bio = BIO_new(BIO_s_mem());
-    unsigned char raw[64];
+    unsigned char encoded[1000];
     unsigned char *der = NULL;
-    size_t raw_length = sizeof raw;
     int length;
 
-    signer->algorithm = algorithm;
     ck_assert(PEM_write_bio_PrivateKey(bio, key, NULL, NULL, 0, NULL, NULL) == 1);
     length = BIO_read(bio, signer->pem, sizeof signer->pem - 1);
     ck_assert_int_gt(length, 0);
     signer->pem[length] = '\0';
     length = i2d_PUBKEY(key, &der);
-    if (is_ed25519) {
-        ck_assert(EVP_PKEY_get_raw_public_key(key, raw, &raw_length) == 1);
-        set_zone(signer, raw, raw_length);
-    } else {
-        set_zone(signer, der, (size_t)length);
-    }
+    ck_assert(length > 0 && length < 700);
+    EVP_EncodeBlock(encoded, der, length);
+    snprintf(signer->zone, sizeof signer->zone, "sel._domainkey.example.org v=DKIM1; p=%s\n",
+             (char *)encoded);
     OPENSSL_free(der);
     BIO_free(bio);
     EVP_PKEY_free(key);
@@ -375,8 +383,8 @@ static void sign(const struct signer *signer, dkim_canon_t header, dkim_canon_t 
     DKIM_LIB *library = dkim_init(NULL, NULL);
     DKIM_STAT status;
     DKIM *dkim = dkim_sign(library, bytes_of("test"), NULL, bytes_of(signer->pem), bytes_of("sel"),
-                           bytes_of("example.org"), header, body_form, signer->algorithm, -1,
-                           &status);
+                           bytes_of("example.org"), header, body_form, DKIM_SIGN_RSASHA256,
+                           -1, &status);
     u_char *value;
     size_t length;
 
@@ -417,7 +425,6 @@ static void expect_pass(const struct signer *signer, dkim_canon_t header, dkim_c
     text_clear(&got);
 }
 
-static const dkim_alg_t algorithms[] = { DKIM_SIGN_RSASHA256, DKIM_SIGN_ED25519SHA256 };
 static const dkim_canon_t forms[] = { DKIM_CANON_SIMPLE, DKIM_CANON_RELAXED };
 
 START_TEST(what_libopendkim_signs_passes)
@@ -427,14 +434,11 @@ START_TEST(what_libopendkim_signs_passes)
     struct signer signer;
     struct text large;
 
-    make_signer(&signer, algorithms[_i]);
+    make_signer(&signer);
     text_init(&large, 1 << 22);
     for (int i = 0; i < 4000; i++)
         text_add_format(&large, "line %d with  some\ttext in it \r\n", i);
     for (size_t h = 0; h < COUNT(forms); h++) {
-        /* Where the library folds b= of Ed25519 depends on whether it has signed yet. */
-        if (algorithms[_i] == DKIM_SIGN_ED25519SHA256 && forms[h] == DKIM_CANON_SIMPLE)
-            continue;
         for (size_t b = 0; b < COUNT(forms); b++) {
             for (size_t i = 0; i < COUNT(texts); i++)
                 expect_pass(&signer, forms[h], forms[b], slice_from(texts[i]));
@@ -462,9 +466,10 @@ int main(void)
     tcase_add_test(keys, an_unsigned_message_asks_nothing);
     tcase_add_test(keys, a_check_may_end_at_any_time);
     tcase_add_test(keys, work_on_the_header_has_a_ceiling);
+    tcase_add_test(keys, a_from_field_of_unheard_of_length_is_not_taken_apart);
     suite_add_tcase(suite, keys);
     tcase_set_timeout(made, 60);
-    tcase_add_loop_test(made, what_libopendkim_signs_passes, 0, COUNT(algorithms));
+    tcase_add_test(made, what_libopendkim_signs_passes);
     suite_add_tcase(suite, made);
     return unit_run(suite);
 }

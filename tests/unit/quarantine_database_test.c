@@ -155,7 +155,7 @@ START_TEST(damage_that_shows_at_work_is_mended_at_work)
         copy.subject = unit_string(longest);
         copy.header_from = unit_string(longest);
         copy.message_id = unit_string(longest);
-        index_add(hold.index, &copy, 1);
+        index_add(hold.index, &copy, true, 1);
         copy_clear(&copy);
     }
     ck_assert_uint_eq(index_get_totals(hold.index).mail_count, 799);
@@ -190,7 +190,7 @@ START_TEST(a_full_disk_costs_nothing_once_there_is_room)
     small = old;
     small.rlim_cur = 4096;
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
-    index_add(hold.index, &copy, bytes);
+    index_add(hold.index, &copy, true, bytes);
     index_catch_up(hold.index);
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &old), 0);
     ck_assert_uint_gt(logged.length, 0);

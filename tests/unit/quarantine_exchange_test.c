@@ -12,7 +12,7 @@
 #include "unit.h"
 
 #define ID "06h0x6s1zxfdk76x-1"
-#define CLAIM "0123456789abcdef0123456789abcdef"
+#define SECRET "0123456789abcdef0123456789abcdef"
 
 /* ---- Messages. */
 
@@ -31,7 +31,7 @@ static void close_channel(void)
 
 START_TEST(a_message_arrives_with_its_descriptors)
 {
-    struct exchange_claim claim = { ID, CLAIM };
+    struct exchange_claim claim = { ID, SECRET };
     struct exchange message;
     int fds[2] = { exchange_make_text(SLICE("sheet")), exchange_make_text(SLICE("content")) };
     struct text words;
@@ -115,9 +115,9 @@ END_TEST
 START_TEST(a_claim_has_a_good_id_and_good_digits)
 {
     static const struct exchange_claim bad[] = {
-        { "", CLAIM },
-        { "../06h0x6s1zxfdk76x-1", CLAIM },
-        { "06h0x6s1zxfdk76x", CLAIM },
+        { "", SECRET },
+        { "../06h0x6s1zxfdk76x-1", SECRET },
+        { "06h0x6s1zxfdk76x", SECRET },
         { ID, "" },
         { ID, "0123456789abcdef0123456789abcde" },
         { ID, "0123456789abcdef0123456789abcdeg" },
@@ -146,7 +146,7 @@ START_TEST(a_sheet_comes_back_as_it_was)
     struct exchange_sheet sheet;
 
     ck_assert_int_ge(fd, 0);
-    ck_assert(exchange_read_sheet(fd, &sheet));
+    ck_assert(exchange_read_sheet(fd, EXCHANGE_MAX_SHEET_BYTES, &sheet));
     ck_assert(slice_equals(sheet.copy, SLICE("the copy")));
     ck_assert_uint_eq(sheet.piece_count, COUNT(pieces));
     for (size_t i = 0; i < COUNT(pieces); i++) {
@@ -178,7 +178,7 @@ START_TEST(a_damaged_sheet_is_none)
 
             fd = exchange_make_text(text_slice(&good));
             ck_assert_int_eq(pwrite(fd, &evil[i], 8, (off_t)at), 8);
-            if (exchange_read_sheet(fd, &sheet)) {
+            if (exchange_read_sheet(fd, EXCHANGE_MAX_SHEET_BYTES, &sheet)) {
                 ck_assert_msg(!is_head, "the head with %llu at %zu was taken",
                               (unsigned long long)evil[i], at);
                 for (size_t j = 0; j < sheet.piece_count; j++)
@@ -199,7 +199,7 @@ START_TEST(what_is_no_regular_file_is_not_read)
     int pipes[2];
 
     ck_assert_int_eq(pipe(pipes), 0);
-    ck_assert(!exchange_read_sheet(pipes[0], &sheet));
+    ck_assert(!exchange_read_sheet(pipes[0], EXCHANGE_MAX_SHEET_BYTES, &sheet));
     exchange_sheet_clear(&sheet);
     ck_assert(!exchange_read_text(pipes[0], 10, &words));
     text_clear(&words);
@@ -218,6 +218,29 @@ START_TEST(a_text_has_a_ceiling)
     ck_assert(!exchange_read_text(fd, 9, &words));
     text_clear(&words);
     close(fd);
+}
+END_TEST
+
+START_TEST(a_sheet_has_a_ceiling)
+{
+    char *copy = calloc(1, EXCHANGE_MAX_COPY_BYTES + 1);
+    struct store_piece huge = { .bytes = copy, .length = EXCHANGE_MAX_COPY_BYTES };
+    struct exchange_sheet sheet;
+    int fd;
+
+    ck_assert_uint_le(copy_max_bytes(COPY_MAX_RECIPIENTS), COPY_MAX_BYTES);
+    ck_assert_int_lt(exchange_make_sheet((struct slice){ copy, EXCHANGE_MAX_COPY_BYTES + 1 },
+                                         NULL, 0), 0);
+    ck_assert_int_lt(exchange_make_sheet((struct slice){ copy, EXCHANGE_MAX_COPY_BYTES }, &huge,
+                                         1), 0);
+    fd = exchange_make_sheet((struct slice){ copy, EXCHANGE_MAX_COPY_BYTES }, NULL, 0);
+    ck_assert_int_ge(fd, 0);
+    ck_assert(exchange_read_sheet(fd, EXCHANGE_MAX_SHEET_BYTES, &sheet));
+    exchange_sheet_clear(&sheet);
+    ck_assert(!exchange_read_sheet(fd, EXCHANGE_MAX_COPY_BYTES, &sheet));
+    exchange_sheet_clear(&sheet);
+    close(fd);
+    free(copy);
 }
 END_TEST
 
@@ -291,6 +314,22 @@ START_TEST(what_is_no_request_is_refused)
 }
 END_TEST
 
+START_TEST(an_age_from_before_1970_is_older_than_all)
+{
+    static const struct {
+        uint64_t now_us;
+        uint64_t age_ms;
+        uint64_t want;
+    } cases[] = {
+        { 5000000, 3000, 2000000 }, { 5000123, 3000, 2000123 }, { 5000000, 5000, 1 },
+        { 5000000, 6000, 1 },       { 0, 1, 1 },                { 5000000, UINT64_MAX, 1 },
+    };
+
+    for (size_t i = 0; i < COUNT(cases); i++)
+        ck_assert_uint_eq(request_count_back(cases[i].now_us, cases[i].age_ms), cases[i].want);
+}
+END_TEST
+
 START_TEST(a_request_has_so_many_ids_and_no_more)
 {
     struct text words;
@@ -314,6 +353,21 @@ START_TEST(a_request_has_so_many_ids_and_no_more)
 }
 END_TEST
 
+START_TEST(a_copy_holds_the_digest_of_a_secret_and_not_the_secret)
+{
+    struct exchange_claim claim = { ID, SECRET };
+    struct exchange_claim other = { ID, "1123456789abcdef0123456789abcdef" };
+    char digest[COPY_CLAIM_BYTES + 1];
+
+    exchange_digest_secret(SECRET, digest);
+    ck_assert_str_eq(digest, "3eb1bd439947eb762998e566ccc2e099c791118b2f40579cc4f7da2b5061b7f9");
+    ck_assert(exchange_claim_fits(&claim, digest));
+    ck_assert(!exchange_claim_fits(&other, digest));
+    ck_assert(!exchange_claim_fits(&claim, SECRET));
+    ck_assert(!exchange_claim_fits(&claim, ""));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("quarantine-exchange");
@@ -326,14 +380,17 @@ int main(void)
     tcase_add_test(messages, words_behind_a_message_are_cut_where_it_ends);
     tcase_add_test(messages, a_message_of_another_shape_is_refused);
     tcase_add_test(messages, a_claim_has_a_good_id_and_good_digits);
+    tcase_add_test(messages, a_copy_holds_the_digest_of_a_secret_and_not_the_secret);
     suite_add_tcase(suite, messages);
     tcase_add_test(sheets, a_sheet_comes_back_as_it_was);
     tcase_add_test(sheets, a_damaged_sheet_is_none);
     tcase_add_test(sheets, what_is_no_regular_file_is_not_read);
+    tcase_add_test(sheets, a_sheet_has_a_ceiling);
     tcase_add_test(sheets, a_text_has_a_ceiling);
     suite_add_tcase(suite, sheets);
     tcase_add_test(requests, a_request_comes_back_as_it_was);
     tcase_add_test(requests, what_is_no_request_is_refused);
+    tcase_add_test(requests, an_age_from_before_1970_is_older_than_all);
     tcase_add_test(requests, a_request_has_so_many_ids_and_no_more);
     suite_add_tcase(suite, requests);
     return unit_run(suite);

@@ -57,8 +57,8 @@ START_TEST(a_mail_is_shown_with_all_that_is_known_of_it)
 
     unit_make_full_copy(&copy);
     bytes = unit_store(&hold, &copy);
-    index_add(hold.index, &copy, bytes);
-    index_add(hold.index, &copy, bytes);
+    index_add(hold.index, &copy, true, bytes);
+    index_add(hold.index, &copy, true, bytes);
     unit_dump(&hold, &before);
     text_add_format(&after,
                     "06h0x6s1zxfdk76x-1 1795633242123456 %" PRIu64 " 7 " CLAIM
@@ -88,7 +88,7 @@ START_TEST(what_is_cut_in_the_file_is_cut_here)
     unit_add_recipient(&copy, "<a@example.org>", longest, 0, NULL);
     copy.subject = unit_string(longest);
     copy.held_us = copy.owner = UINT64_MAX;
-    index_add(hold.index, &copy, unit_store(&hold, &copy));
+    index_add(hold.index, &copy, true, unit_store(&hold, &copy));
     expect_same_when_made_anew("with long values");
     ck_assert_ptr_nonnull(strstr(text_string(&after), "[<>]"));
     copy_clear(&copy);

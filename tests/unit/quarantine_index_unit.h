@@ -94,6 +94,7 @@ static inline uint64_t unit_store(struct hold *hold, const struct copy *copy)
     bytes = store_draft_bytes(draft);
     store_sync(hold->store, &draft, 1, &result, &problem);
     ck_assert_msg(result == STORE_DONE, "%s", text_string(&problem));
+    ck_assert_int_eq(store_note_answered(hold->store, copy->id, &problem), STORE_DONE);
     return bytes;
 }
 
@@ -165,7 +166,7 @@ static inline void unit_add(struct hold *hold, unsigned int number, unsigned int
     }
     bytes = unit_store(hold, &copy);
     unit_say(hold, number, AUDIT_HOLD, AUDIT_ALL_RECIPIENTS, 0, NULL);
-    index_add(hold->index, &copy, bytes);
+    index_add(hold->index, &copy, true, bytes);
     index_catch_up(hold->index);
     copy_clear(&copy);
 }

@@ -36,7 +36,7 @@ static void add_mail(const struct mail_case *mail)
     copy.header_from = unit_string(mail->header_from);
     for (size_t i = 0; i < 3 && mail->recipients[i] != NULL; i++)
         unit_add_recipient(&copy, mail->recipients[i], mail->reasons[i], 0, NULL);
-    index_add(hold.index, &copy, 100);
+    index_add(hold.index, &copy, true, 100);
     copy_clear(&copy);
 }
 

@@ -119,7 +119,8 @@ START_TEST(what_was_stored_comes_back_after_the_store_was_closed)
     unit_expect_text("the copy", &got, text_slice(&want));
     ck_assert_int_eq(fstat(file.fd, &status), 0);
     ck_assert_uint_eq(file.file_bytes, status.st_size);
-    ck_assert_uint_eq(status.st_mode & 07777, 0600);
+    ck_assert_uint_eq(status.st_mode & 07777, 0400);
+    ck_assert(!file.is_answered);
     ck_assert_int_eq(fstatat(folder_fd, "mail", &status, 0), 0);
     ck_assert_uint_eq(status.st_mode & 07777, 0700);
     ck_assert_int_eq(fstatat(folder_fd, "alive", &status, 0), 0);
@@ -127,6 +128,22 @@ START_TEST(what_was_stored_comes_back_after_the_store_was_closed)
     store_file_clear(&file);
     text_clear(&want);
     text_clear(&got);
+}
+END_TEST
+
+START_TEST(a_file_says_whether_a_worker_was_told_of_it)
+{
+    struct store_file file;
+
+    store_content(CONTENT);
+    ck_assert_int_eq(store_note_answered(store, copy.id, &problem), STORE_DONE);
+    store_close(&store);
+    open_store();
+    ck_assert_int_eq(store_read(store, copy.id, true, &file, &problem), STORE_DONE);
+    ck_assert(file.is_answered);
+    store_file_clear(&file);
+    ck_assert_int_eq(store_remove(store, copy.id, &problem), STORE_DONE);
+    ck_assert_int_eq(store_note_answered(store, copy.id, &problem), STORE_FAILED);
 }
 END_TEST
 
@@ -149,7 +166,7 @@ START_TEST(a_file_is_content_then_text_then_footer)
                                                      want.length),
                                    SLICE("postern-file 1 content=00000000000000000003 ba7816bf8f01"
                                          "cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad "
-                                         "copy=00000000000000000807 ")),
+                                         "copy=00000000000000000839 ")),
                   "%.*s", (int)length, got);
     ck_assert_int_eq(got[length - 1], '\n');
     text_clear(&want);
@@ -507,6 +524,7 @@ int main(void)
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_set_timeout(tests, 120);
     tcase_add_test(tests, what_was_stored_comes_back_after_the_store_was_closed);
+    tcase_add_test(tests, a_file_says_whether_a_worker_was_told_of_it);
     tcase_add_test(tests, a_file_is_content_then_text_then_footer);
     tcase_add_test(tests, content_is_put_together_from_pieces_of_any_size);
     tcase_add_test(tests, a_source_that_is_too_short_leaves_nothing_behind);

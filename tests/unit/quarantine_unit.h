@@ -16,7 +16,7 @@
 
 /* 2026-11-25T19:00:41.123456Z */
 #define HELD_US 1795633241123456u
-#define CLAIM "0123456789abcdef0123456789abcdef"
+#define CLAIM "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 /* On the heap; NULL for NULL. */
 static inline char *unit_string(const char *string)

@@ -110,7 +110,7 @@ START_TEST(a_spent_budget_refuses_and_leaves_the_spool_as_it_was)
 }
 END_TEST
 
-START_TEST(a_lowered_ceiling_refuses_until_enough_was_given_back)
+START_TEST(a_budget_that_is_overdrawn_refuses_until_enough_was_given_back)
 {
     struct spool_budget budget = { 0, 3 };
 
@@ -120,6 +120,12 @@ START_TEST(a_lowered_ceiling_refuses_until_enough_was_given_back)
     ck_assert(!spool_budget_take(&budget, UINT64_MAX));
     spool_budget_give_back(&budget, 3);
     ck_assert(!spool_budget_take(&budget, UINT64_MAX));
+    ck_assert(spool_budget_take(&budget, 1));
+    spool_budget_overdraw(&budget, 5);
+    ck_assert(!spool_budget_take(&budget, 1));
+    spool_budget_give_back(&budget, 4);
+    ck_assert(!spool_budget_take(&budget, 1));
+    spool_budget_give_back(&budget, 2);
     ck_assert(spool_budget_take(&budget, 1));
 }
 END_TEST
@@ -208,7 +214,7 @@ int main(void)
     tcase_add_test(all, bytes_come_back_however_they_were_appended);
     tcase_add_test(all, an_empty_append_takes_nothing);
     tcase_add_test(all, a_spent_budget_refuses_and_leaves_the_spool_as_it_was);
-    tcase_add_test(all, a_lowered_ceiling_refuses_until_enough_was_given_back);
+    tcase_add_test(all, a_budget_that_is_overdrawn_refuses_until_enough_was_given_back);
     tcase_add_test(all, dropped_chunks_move_the_border_and_the_rest_stays);
     tcase_add_test(all, a_chunk_lives_as_long_as_its_last_reference);
     tcase_add_test(all, the_file_is_closed_with_its_last_reference);

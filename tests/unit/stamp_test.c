@@ -166,7 +166,8 @@ END_TEST
 
 START_TEST(foreign_tags_are_cut_and_ours_put_below_received)
 {
-    static const char *const tags[] = { "first", "second" };
+    static const struct tag first = { .name = "first" }, second = { .name = "second" };
+    static const struct tag *const tags[] = { &first, &second };
     struct facts facts = { .phase = PHASE_MESSAGE, .helo = "a.example", .is_extended = true };
     struct stamp stamp = {
         .facts = &facts,

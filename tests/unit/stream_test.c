@@ -435,6 +435,62 @@ START_TEST(streams_of_a_loop_keep_little_together)
 }
 END_TEST
 
+enum { REPLY_BYTES = 2000 };
+
+static void write_reply(struct net_end *end)
+{
+    static const char reply[REPLY_BYTES];
+
+    stream_write(end->stream, (struct slice){ reply, sizeof reply });
+}
+
+/* A crowd that asks and does not listen: little of what is to be said to it lies in our memory. */
+START_TEST(streams_of_a_loop_have_little_to_say_together)
+{
+    enum { ROUNDS = 60, COUNT = STREAM_MAX_UNSENT_BYTES / STREAM_MAX_OUTPUT_BYTES + 100 };
+    static struct net_end ends[COUNT];
+    static char bytes[1 << 16];
+    int peers[COUNT];
+    int small = 4096;
+    size_t unsent = 0;
+
+    for (size_t i = 0; i < COUNT; i++) {
+        int fds[2];
+
+        net_socketpair(fds);
+        ck_assert_int_eq(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &small, sizeof small), 0);
+        net_end_init(&ends[i], loop, fds[0]);
+        ends[i].on_input = write_reply;
+        peers[i] = fds[1];
+    }
+    for (size_t round = 0; round < ROUNDS; round++) {
+        for (size_t i = 0; i < COUNT; i++)
+            ck_assert_int_eq(send(peers[i], "x", 1, 0), 1);
+        for (size_t i = 0; i < 8; i++) /* a turn serves 64 of them */
+            turn();
+    }
+    for (size_t i = 0; i < COUNT; i++)
+        unsent += stream_pending_output(ends[i].stream);
+    ck_assert_uint_ge(unsent, STREAM_MAX_UNSENT_BYTES / 2);
+    ck_assert_uint_le(unsent, STREAM_MAX_UNSENT_BYTES
+                                  + COUNT * (STREAM_SCANT_OUTPUT_BYTES + REPLY_BYTES));
+    /* Whoever listens is served. */
+    for (size_t i = 0; i < COUNT; i++)
+        while (ends[i].input.length < ROUNDS || stream_pending_output(ends[i].stream) > 0) {
+            (void)!recv(peers[i], bytes, sizeof bytes, 0);
+            turn();
+        }
+    for (size_t i = 0; i < COUNT; i++) {
+        net_end_clear(&ends[i]);
+        close(peers[i]);
+    }
+    /* There is room again. */
+    for (size_t i = 0; i < STREAM_MAX_OUTPUT_BYTES / sizeof bytes; i++)
+        stream_write(here.stream, (struct slice){ bytes, sizeof bytes });
+    ck_assert(!stream_is_clogged(here.stream));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("stream");
@@ -453,6 +509,7 @@ int main(void)
     tcase_add_test(input, who_left_behind_unread_commands_is_known_while_paused);
     tcase_add_test(output, all_that_is_written_in_a_turn_leaves_in_one_piece);
     tcase_add_test(output, megabytes_go_both_ways_at_once_unharmed);
+    tcase_add_test(output, streams_of_a_loop_have_little_to_say_together);
     tcase_add_test(output, a_stream_whose_output_waits_reads_no_more_until_little_is_left);
     return unit_run(suite);
 }

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""SPF, DKIM and DMARC while the DNS answers late, or not at all, and while processes change."""
+import os
+import signal
+import threading
+import time
+
+from gateway import Client, GatewayTests, expect, send, wait_for
+from names import NameServer
+
+RULES = """
+resolver {{ address 127.0.0.1:{port}; timeout {timeout}; }}
+checks {{ timeout {timeout}; }}
+policy checked {{
+    rule spf {{ when spf fail; then reject "not an allowed sender"; }}
+    rule dmarc {{ when dmarc fail and dmarc-policy reject; then reject "forged"; }}
+    otherwise accept;
+}}
+domain checked.example {{ backend legacy; policy checked; }}
+"""
+ALLOWED, FORBIDDEN = "v=spf1 ip4:127.0.0.1 -all", "v=spf1 -all"
+SENDER, RECIPIENT = "MAIL FROM:<a@example.net>", "RCPT TO:<b@checked.example>"
+CONTENT = "From: a@example.net\r\nSubject: x\r\n\r\nbody\r\n."
+
+
+class CheckTests(GatewayTests):
+    names = None
+
+    def start(self, timeout="10s", workers=1, **names):
+        self.names = NameServer(**names)
+        rules = RULES.format(port=self.names.port, timeout=timeout)
+        self.gateway.write_config(workers=workers, more=rules)
+        self.gateway.start()
+
+    def close(self):
+        if self.names is not None:
+            self.names.close()
+
+    def line(self, pattern):
+        """The first line of the log that is like this."""
+        self.gateway.wait_log(pattern)
+        return self.gateway.find(pattern)[0]
+
+    def send_checked(self):
+        client = Client(self.gateway.port)
+        try:
+            code, text = client.hello()
+            for line in (SENDER, RECIPIENT, "DATA", CONTENT):
+                if code in (220, 250, 354):
+                    code, text = client.say(line)
+            return code, text
+        finally:
+            client.close()
+
+    def test_a_silent_dns_server_defers_in_time_and_holds_nobody_else_up(self):
+        self.start(timeout="2s", silent=["example.net"])
+        begun, answers = time.monotonic(), []
+        thread = threading.Thread(target=lambda: answers.append(self.send_checked()))
+        thread.start()
+        wait_for(lambda: self.names.asked, "a question")
+        expect(send(self.gateway.port)[0] == 250, "other mail does not go through")
+        expect(not answers, "the other mail had to wait")
+        thread.join()
+        expect(answers[0][0] == 451 and "dns.temperror" in answers[0][1], f"got {answers[0]}")
+        expect(time.monotonic() - begun >= 1.9, "it was not waited for")
+        line = self.line(r"^.* reason=dns\.temperror .*")
+        expect("spf=temperror" in line and "check_text=" in line, line)
+
+    def test_a_silent_dns_server_defers_behind_the_message_and_the_backend_sees_no_dot(self):
+        self.start(timeout="1s", texts={"example.net": [ALLOWED]}, silent=["_dmarc.example.net"])
+        code, text = self.send_checked()
+        expect(code == 451 and "dns.temperror" in text, f"got {code} {text}")
+        expect(not self.backend.mails, "the backend got the mail")
+        line = self.line(r"^.* reason=dns\.temperror .*")
+        expect("spf=pass" in line and "dmarc=temperror" in line and "phase=message" in line, line)
+
+    def test_late_answers_are_waited_for(self):
+        self.start(texts={"example.net": [FORBIDDEN]}, delay_s=0.3)
+        code, text = self.send_checked()
+        expect(code == 550 and "rule.checked.spf" in text, f"got {code} {text}")
+        line = self.line(r"^.* reason=rule\.checked\.spf .*")
+        expect(int(line.split(" check_ms=")[1].split()[0]) >= 250, line)
+
+    def test_pipelined_commands_wait_for_a_late_answer_and_stay_in_order(self):
+        self.start(texts={"example.net": [FORBIDDEN]}, delay_s=0.3)
+        client = Client(self.gateway.port)
+        client.hello()
+        client.socket.sendall(("\r\n".join((SENDER, RECIPIENT, "RCPT TO:<b@example.org>", "DATA"))
+                               + "\r\n").encode())
+        codes = [client.read()[0] for _ in range(4)] + [client.say(CONTENT)[0]]
+        expect(codes == [250, 550, 250, 354, 250], f"got {codes}")
+        client.close()
+
+    def test_a_client_that_leaves_while_its_sender_is_checked_harms_nobody(self):
+        self.start(timeout="2s", silent=["example.net"])
+        for _ in range(20):
+            client = Client(self.gateway.port)
+            client.hello()
+            client.socket.sendall(f"{SENDER}\r\n{RECIPIENT}\r\n".encode())
+            client.close()
+        self.gateway.wait_log(r"^.* spf=temperror ", 20)
+        expect(send(self.gateway.port)[0] == 250, "mail does not go through")
+
+    def test_equal_questions_at_one_time_are_asked_once_and_kept(self):
+        self.start(texts={"example.net": [ALLOWED], "_dmarc.example.net": ["v=DMARC1; p=reject"]},
+                   delay_s=0.2)
+        codes = []
+        threads = [threading.Thread(target=lambda: codes.append(self.send_checked()[0]))
+                   for _ in range(30)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        expect(codes == [250] * 30, f"got {codes}")
+        asked = self.names.asked
+        expect(asked.count(("example.net", 16)) == 1, f"asked {len(asked)} times: {asked}")
+        expect(self.send_checked()[0] == 250, "mail does not go through")
+
+    def test_a_reload_lets_a_mail_that_is_checked_go_on(self):
+        self.start(texts={"example.net": [ALLOWED]}, delay_s=0.5)
+        answers = []
+        thread = threading.Thread(target=lambda: answers.append(self.send_checked()))
+        thread.start()
+        wait_for(lambda: self.names.asked, "a question")
+        self.gateway.process.send_signal(signal.SIGHUP)
+        thread.join()
+        expect(answers[0][0] == 250, f"got {answers[0]}")
+
+    def test_a_killed_worker_takes_along_only_what_it_checked(self):
+        self.start(timeout="5s", workers=2, silent=["example.net"])
+        answers = []
+        thread = threading.Thread(target=lambda: answers.append(self.send_checked()))
+        thread.start()
+        wait_for(lambda: self.names.asked, "a question")
+        for pid in self.gateway.children("posternd: worker"):
+            os.kill(pid, signal.SIGKILL)
+        thread.join()
+        expect(answers[0][0] == 0, f"got {answers[0]}")
+        wait_for(lambda: len(self.gateway.children("posternd: worker")) == 2, "new workers")
+        wait_for(lambda: send(self.gateway.port)[0] == 250, "mail to go through")
+
+    def test_a_mail_larger_than_memory_is_checked_whole(self):
+        self.start(texts={"example.net": [ALLOWED]})
+        client = Client(self.gateway.port)
+        client.hello()
+        for line in (SENDER, RECIPIENT, "DATA"):
+            code, text = client.say(line)
+        code, text = client.say("From: a@example.net\r\n\r\n" + ("x" * 70 + "\r\n") * 50000 + ".")
+        expect(code == 250, f"got {code} {text}")
+        line = self.line(r"^.* verdict=accept .*dkim=none.*")
+        expect("size=36" in line, line)
+        client.close()
