@@ -1,21 +1,23 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # checks: what can be found out about a mail, as functions over facts and the answers of the DNS.
-# The only door to libopendkim (dkim.c) and libspf2 (spf2.c).
+# The only door to libopendkim (dkim.c), libspf2 (spf2.c) and libpsl (suffix_list.c).
 noinst_LIBRARIES += libchecks.a
 libchecks_a_SOURCES = \
 	gateway/checks/dmarc.c gateway/checks/dmarc.h \
 	gateway/checks/dmarc_discovery.c gateway/checks/dmarc_discovery.h \
 	gateway/checks/dmarc_record.c gateway/checks/dmarc_record.h \
+	gateway/checks/suffix_list.c gateway/checks/suffix_list.h \
 	gateway/checks/spf.c gateway/checks/spf.h \
 	gateway/checks/spf2.c gateway/checks/spf2.h \
 	gateway/checks/spf_macro.c gateway/checks/spf_macro.h \
 	gateway/checks/spf_match.c gateway/checks/spf_run.h \
 	gateway/checks/spf_parcel.c gateway/checks/spf_parcel.h \
 	gateway/checks/spf_record.c gateway/checks/spf_record.h
-CHECKS_LIBS = libchecks.a libevidence.a libdns.a $(OPENDKIM_LIBS) $(SPF2_LIBS) $(MAIL_LIBS)
+CHECKS_LIBS = libchecks.a libevidence.a libdns.a $(OPENDKIM_LIBS) $(SPF2_LIBS) \
+	$(PSL_LIBS) $(MAIL_LIBS)
 
 # DKIM.
-libchecks_a_CPPFLAGS = $(AM_CPPFLAGS) $(OPENDKIM_CFLAGS)
+libchecks_a_CPPFLAGS = $(AM_CPPFLAGS) $(OPENDKIM_CFLAGS) $(PSL_CFLAGS)
 libchecks_a_SOURCES += \
 	gateway/checks/body_length.c gateway/checks/body_length.h \
 	gateway/checks/dkim_claim.c gateway/checks/dkim_claim.h \
@@ -68,7 +70,9 @@ FUZZ_TARGETS += fuzz-spf
 fuzz_spf_SOURCES = tests/fuzz/spf_fuzz.c $(FUZZ_MAIN)
 fuzz_spf_LDADD = $(CHECKS_LIBS) $(FUZZ_LIBS)
 
-UNIT_TESTS += unit-dmarc unit-dmarc-cases
+UNIT_TESTS += unit-dmarc unit-dmarc-cases unit-suffix-list
+unit_suffix_list_SOURCES = tests/unit/suffix_list_test.c tests/unit/unit.h
+unit_suffix_list_LDADD = $(CHECKS_LIBS) $(CHECK_LIBS)
 unit_dmarc_SOURCES = tests/unit/dmarc_test.c tests/unit/unit.h
 unit_dmarc_LDADD = $(CHECKS_LIBS) $(CHECK_LIBS)
 unit_dmarc_cases_SOURCES = tests/unit/dmarc_cases_test.c tests/unit/check_cases.c \

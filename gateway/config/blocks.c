@@ -204,6 +204,12 @@ static const struct setting_word spf_engine_words[] = {
     { .name = NULL },
 };
 
+static const struct setting_word discovery_words[] = {
+    { .name = "tree", .value = DMARC_BY_TREE },
+    { .name = "suffix", .value = DMARC_BY_SUFFIX },
+    { .name = NULL },
+};
+
 static const struct setting_word results_words[] = {
     { .name = "run", .value = SHOWN_RUN },
     { .name = "all", .value = SHOWN_ALL },
@@ -232,6 +238,13 @@ static const struct setting checks_settings[] = {
     { .key = "dkim-length", .type = SETTING_WORD, TO(dkim_length), .words = length_words,
       .default_text = "whole",
       .doc = "What a signature that names a length of the body must cover to count." },
+    { .key = "dmarc-discovery", .type = SETTING_WORD, TO(dmarc_discovery),
+      .words = discovery_words, .default_text = "tree",
+      .doc = "How DMARC learns to which organization a domain belongs: from the DNS, or from a "
+             "list of public suffixes." },
+    { .key = "suffix-list", .type = SETTING_PATH, TO(suffix_list_path),
+      .default_text = "/usr/share/publicsuffix/public_suffix_list.dafsa",
+      .doc = "That list, as publicsuffix.org publishes it or made into a .dafsa file." },
     { .key = "clock-drift", .type = SETTING_DURATION, TO(clock_drift_ms), .min = 0,
       .max = 60 * MINUTE, .default_text = "5m",
       .doc = "How far the clocks of signers may differ from ours." },

@@ -199,6 +199,12 @@ enum spf_engine {
     SPF_ENGINE_BOTH,    /* the native result counts, and where the other differs is logged */
 };
 
+/* How DMARC learns to which organization a domain belongs. */
+enum dmarc_discovery_way {
+    DMARC_BY_TREE,   /* by the DNS tree walk of RFC 9989 */
+    DMARC_BY_SUFFIX, /* by a list of public suffixes, as RFC 7489 had it */
+};
+
 /* `checks { ... }`; without the block all is as by default. */
 struct config_checks {
     uint64_t timeout_ms;         /* of all that is checked at one time */
@@ -211,6 +217,10 @@ struct config_checks {
     uint64_t clock_drift_ms;     /* of signers' clocks */
     enum shown_results results;
     bool has_received_spf;
+    enum dmarc_discovery_way dmarc_discovery;
+    const char *suffix_list_path;
+    struct slice suffix_list;    /* the bytes of that file; empty unless DMARC_BY_SUFFIX */
+    struct position at;          /* of the block; of the file's beginning without one */
 };
 
 struct config {

@@ -5,6 +5,7 @@ libdaemon_a_CPPFLAGS = $(AM_CPPFLAGS) $(SECCOMP_CFLAGS)
 libdaemon_a_SOURCES = \
 	gateway/daemon/backoff.c gateway/daemon/backoff.h \
 	gateway/daemon/blueprint.c gateway/daemon/blueprint.h \
+	gateway/daemon/check_setup.c gateway/daemon/check_setup.h \
 	gateway/daemon/child.c gateway/daemon/child.h \
 	gateway/daemon/disk.c gateway/daemon/disk.h \
 	gateway/daemon/estate.c gateway/daemon/estate.h \
@@ -41,7 +42,7 @@ libdaemon_a_SOURCES = \
 	gateway/daemon/worker.c gateway/daemon/worker.h
 DAEMON_LIBS = libdaemon.a libflow.a libquarantine.a libdelivery.a libchecks.a librecord.a libverdict.a \
 	libpolicy.a libconfig.a libevidence.a libsmtp.a $(SQLITE_LIBS) $(SECCOMP_LIBS) $(OPENDKIM_LIBS) \
-	$(SPF2_LIBS) $(NET_LIBS)
+	$(SPF2_LIBS) $(PSL_LIBS) $(NET_LIBS)
 
 sbin_PROGRAMS += posternd
 posternd_SOURCES = gateway/daemon/main.c

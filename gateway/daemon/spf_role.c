@@ -128,17 +128,17 @@ static void on_request(void *owner)
 static void on_channel(void *owner)
 {
     struct spf_role *role = owner;
-    enum handover_result result = HANDOVER_DONE;
+    enum packet_result result = PACKET_DONE;
 
-    while (result == HANDOVER_DONE) {
+    while (result == PACKET_DONE) {
         struct handover message;
 
         result = handover_receive(HANDOVER_CHANNEL_FD, &message);
-        if (result == HANDOVER_DONE && message.type == HANDOVER_SPF_WORKER)
-            add_asker(role, handover_take_fd(&message, 0));
-        handover_clear(&message);
+        if (result == PACKET_DONE && handover_type(&message) == HANDOVER_SPF_WORKER)
+            add_asker(role, packet_take_fd(&message.packet, 0));
+        packet_clear(&message.packet);
     }
-    if (result == HANDOVER_NOTHING)
+    if (result == PACKET_NOTHING)
         return;
     loop_watch_free(&role->channel);
     end_when_alone(role);
@@ -199,9 +199,9 @@ int spf_role_run(void)
 
     list_init(&role.askers);
     text_init(&role.answer, ANSWER_MAX_BYTES);
-    is_started = handover_receive(HANDOVER_CHANNEL_FD, &message) == HANDOVER_DONE &&
-                 message.type == HANDOVER_SPF && start(&role, &message.body.identity);
-    handover_clear(&message);
+    is_started = handover_receive(HANDOVER_CHANNEL_FD, &message) == PACKET_DONE &&
+                 handover_type(&message) == HANDOVER_SPF && start(&role, &message.body.identity);
+    packet_clear(&message.packet);
     if (is_started)
         loop_run(role.loop);
     clear(&role);

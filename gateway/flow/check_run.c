@@ -142,6 +142,7 @@ static bool run_dmarc(struct check_run *run)
         .from_field_count = message_count_fields(run->facts->message, SLICE("From")),
         .spf = &run->findings.spf,
         .signature_count = dkim->signature_count,
+        .suffixes = run->settings->suffixes,
     };
     struct dmarc_signature *signatures =
         mem_new_array(dkim->signature_count + 1, sizeof *signatures);

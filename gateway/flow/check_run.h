@@ -30,6 +30,7 @@ struct check_settings {
     struct dkim_library *dkim;   /* lent; likewise */
     struct spf_link *spf_link;   /* lent; NULL with SPF_ENGINE_NATIVE */
     enum spf_engine spf_engine;
+    const struct suffix_list *suffixes; /* lent; as in struct dmarc_question */
     struct dkim_settings dkim_settings;
     uint64_t timeout_ms;         /* of all checks that are under way at one time */
     size_t max_questions;        /* of one mail */

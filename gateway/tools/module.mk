@@ -15,7 +15,8 @@ postern_SOURCES = \
 	gateway/tools/sink.c \
 	gateway/tools/sink_session.c gateway/tools/sink_session.h \
 	gateway/tools/subcommand.h
-postern_LDADD = libdaemon.a libquarantine.a librecord.a libpolicy.a libconfig.a libevidence.a libsmtp.a $(NET_LIBS)
+postern_LDADD = libdaemon.a libquarantine.a libchecks.a librecord.a libpolicy.a libconfig.a \
+	libevidence.a libsmtp.a $(PSL_LIBS) $(NET_LIBS)
 
 dist_man_MANS += gateway/tools/postern.1
 EXTRA_DIST += README.md
