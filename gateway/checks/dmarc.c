@@ -84,10 +84,19 @@ static bool is_near(struct slice a, struct slice b)
     return slice_equals(last_labels(a), last_labels(b));
 }
 
+static enum alignment align_by_list(const struct evaluation *e, struct slice domain)
+{
+    struct slice organization = suffix_list_organization(e->question->suffixes, domain);
+
+    return slice_equals(organization, e->discovery.organization) ? ALIGNED_YES : ALIGNED_NO;
+}
+
 static enum alignment align_organization(struct evaluation *e, struct slice domain)
 {
     struct dmarc_discovery discovery;
 
+    if (e->question->suffixes != NULL)
+        return align_by_list(e, domain);
     if (e->discovery.is_uncertain)
         return is_near(domain, e->author) ? ALIGNED_UNKNOWN : ALIGNED_NO;
     if (!is_same_or_below(domain, e->discovery.organization) || e->walks == DMARC_MAX_WALKS)
@@ -230,11 +239,21 @@ static enum check_result judge(struct evaluation *e, struct dmarc_finding *findi
     return RESULT_FAIL;
 }
 
+static enum dmarc_progress discover(struct evaluation *e)
+{
+    const struct suffix_list *suffixes = e->question->suffixes;
+
+    return suffixes != NULL
+               ? dmarc_discover_by_list(e->answers, suffixes, e->author, &e->discovery)
+               : dmarc_discover(e->answers, e->author, &e->discovery);
+}
+
 static enum check_result evaluate(struct evaluation *e, struct dmarc_finding *finding)
 {
-    switch (dmarc_discover(e->answers, e->author, &e->discovery)) {
+    switch (discover(e)) {
     case DMARC_MISSING_ANSWERS:
-        prefetch_all(e);
+        if (e->question->suffixes == NULL)
+            prefetch_all(e);
         return RESULT_NOT_RUN;
     case DMARC_FAILED:
         blame_failure(e);

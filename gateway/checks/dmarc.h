@@ -27,6 +27,8 @@ struct dmarc_question {
     const struct spf_finding *spf;
     const struct dmarc_signature *signatures;
     size_t signature_count;
+    const struct suffix_list *suffixes; /* by which organizations are known (RFC 7489); NULL: by the
+                                           tree walk */
 };
 
 /*

@@ -184,3 +184,45 @@ enum dmarc_progress dmarc_discover(struct dns_answers *answers, struct slice dom
     discovery->is_uncertain = discovery->failed_problem != NULL;
     return discovery->is_uncertain && !steps[0].has_record ? DMARC_FAILED : DMARC_DONE;
 }
+
+/* ---- RFC 7489. */
+
+/* True when the answer is there; then *has_record, unless it failed. */
+static bool read_place(struct dns_answers *answers, struct slice domain,
+                       struct dmarc_discovery *discovery, bool *has_record)
+{
+    const struct dns_answer *answer = find_answer(answers, domain);
+    struct dmarc_record record;
+
+    *has_record = false;
+    if (answer == NULL)
+        return false;
+    if (answer->result == DNS_FAILED)
+        note_failure(discovery, answer, domain);
+    else
+        *has_record = read_answer(answer, &record);
+    if (*has_record) {
+        discovery->record = record;
+        discovery->record_domain = domain;
+    }
+    return true;
+}
+
+/* What failed below counts: a record there would have stood before the organization's. */
+enum dmarc_progress dmarc_discover_by_list(struct dns_answers *answers,
+                                           const struct suffix_list *suffixes,
+                                           struct slice domain, struct dmarc_discovery *discovery)
+{
+    struct slice organization = suffix_list_organization(suffixes, domain);
+    bool is_there, has_record;
+
+    *discovery = (struct dmarc_discovery){ .organization = organization };
+    (void)find_answer(answers, organization); /* both at once */
+    is_there = read_place(answers, domain, discovery, &has_record);
+    if (is_there && !has_record && discovery->failed_problem == NULL &&
+        !slice_equals(domain, organization))
+        is_there = read_place(answers, organization, discovery, &has_record);
+    if (!is_there)
+        return DMARC_MISSING_ANSWERS;
+    return discovery->failed_problem == NULL ? DMARC_DONE : DMARC_FAILED;
+}

@@ -2,12 +2,13 @@
 /*
  * Where the DMARC record of a domain is, and what organization the domain belongs to:
  * the DNS tree walk (RFC 9989 4.10). RFC 7489 knew the latter from a list of public
- * suffixes. A discovery by such a list is another function that fills the same struct.
+ * suffixes: a discovery by such a list fills the same struct.
  */
 #ifndef POSTERN_CHECKS_DMARC_DISCOVERY_H
 #define POSTERN_CHECKS_DMARC_DISCOVERY_H
 
 #include "checks/dmarc_record.h"
+#include "checks/suffix_list.h"
 #include "dns/dns_answers.h"
 
 /* Names that one walk asks for (RFC 9989 4.10). */
@@ -34,6 +35,15 @@ enum dmarc_progress {
 /* `domain` is in domain.h's one form, and kept until the discovery is done with. */
 enum dmarc_progress dmarc_discover(struct dns_answers *answers, struct slice domain,
                                    struct dmarc_discovery *discovery)
+    __attribute__((warn_unused_result));
+
+/*
+ * The same by the list (RFC 7489 6.6.3): the record of the domain, else of its organization. Of
+ * psd= it knows nothing, and the organization is never uncertain.
+ */
+enum dmarc_progress dmarc_discover_by_list(struct dns_answers *answers,
+                                           const struct suffix_list *suffixes,
+                                           struct slice domain, struct dmarc_discovery *discovery)
     __attribute__((warn_unused_result));
 
 /* Wants what dmarc_discover would ask. */

@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # checks: what can be found out about a mail, as functions over facts and the answers of the DNS.
-# The only door to libopendkim (dkim.c).
+# The only door to libopendkim (dkim.c), libspf2 (spf2.c) and libpsl (suffix_list.c).
 noinst_LIBRARIES += libchecks.a
 libchecks_a_SOURCES = \
 	gateway/checks/dmarc.c gateway/checks/dmarc.h \
 	gateway/checks/dmarc_discovery.c gateway/checks/dmarc_discovery.h \
 	gateway/checks/dmarc_record.c gateway/checks/dmarc_record.h \
+	gateway/checks/suffix_list.c gateway/checks/suffix_list.h \
 	gateway/checks/spf.c gateway/checks/spf.h \
+	gateway/checks/spf2.c gateway/checks/spf2.h \
 	gateway/checks/spf_macro.c gateway/checks/spf_macro.h \
 	gateway/checks/spf_match.c gateway/checks/spf_run.h \
+	gateway/checks/spf_parcel.c gateway/checks/spf_parcel.h \
 	gateway/checks/spf_record.c gateway/checks/spf_record.h
-CHECKS_LIBS = libchecks.a libevidence.a libdns.a $(OPENDKIM_LIBS) $(MAIL_LIBS)
+CHECKS_LIBS = libchecks.a libevidence.a libdns.a $(OPENDKIM_LIBS) $(SPF2_LIBS) \
+	$(PSL_LIBS) $(MAIL_LIBS)
 
 # DKIM.
-libchecks_a_CPPFLAGS = $(AM_CPPFLAGS) $(OPENDKIM_CFLAGS)
+libchecks_a_CPPFLAGS = $(AM_CPPFLAGS) $(OPENDKIM_CFLAGS) $(PSL_CFLAGS)
 libchecks_a_SOURCES += \
 	gateway/checks/body_length.c gateway/checks/body_length.h \
 	gateway/checks/body_reader.c gateway/checks/body_reader.h \
@@ -73,13 +77,26 @@ unit_spf_cases_SOURCES = tests/unit/spf_cases_test.c tests/unit/check_cases.c \
 	tests/unit/check_cases.h tests/unit/unit.h
 unit_spf_cases_LDADD = $(CHECKS_LIBS) $(CHECK_LIBS)
 
+UNIT_TESTS += unit-spf2
+unit_spf2_SOURCES = tests/unit/spf2_test.c tests/unit/spf2_unit.h tests/unit/check_cases.h \
+	tests/unit/unit.h
+unit_spf2_LDADD = $(CHECKS_LIBS) $(CHECK_LIBS)
+
+# Says where the two engines differ; run by the test below.
+check_PROGRAMS += spf-engines
+spf_engines_SOURCES = tests/unit/spf_engines.c tests/unit/spf2_unit.h tests/unit/check_cases.c \
+	tests/unit/check_cases.h tests/unit/unit.h
+spf_engines_LDADD = $(CHECKS_LIBS) $(CHECK_LIBS)
+
 TESTS += tests/checks/rfc7208_suite_test.py
 
 FUZZ_TARGETS += fuzz-spf
 fuzz_spf_SOURCES = tests/fuzz/spf_fuzz.c $(FUZZ_MAIN)
 fuzz_spf_LDADD = $(CHECKS_LIBS) $(FUZZ_LIBS)
 
-UNIT_TESTS += unit-dmarc unit-dmarc-cases
+UNIT_TESTS += unit-dmarc unit-dmarc-cases unit-suffix-list
+unit_suffix_list_SOURCES = tests/unit/suffix_list_test.c tests/unit/unit.h
+unit_suffix_list_LDADD = $(CHECKS_LIBS) $(CHECK_LIBS)
 unit_dmarc_SOURCES = tests/unit/dmarc_test.c tests/unit/unit.h
 unit_dmarc_LDADD = $(CHECKS_LIBS) $(CHECK_LIBS)
 unit_dmarc_cases_SOURCES = tests/unit/dmarc_cases_test.c tests/unit/check_cases.c \

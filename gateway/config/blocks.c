@@ -197,6 +197,19 @@ static const struct setting_word length_words[] = {
     { .name = NULL },
 };
 
+static const struct setting_word spf_engine_words[] = {
+    { .name = "native", .value = SPF_ENGINE_NATIVE },
+    { .name = "libspf2", .value = SPF_ENGINE_LIBSPF2 },
+    { .name = "both", .value = SPF_ENGINE_BOTH },
+    { .name = NULL },
+};
+
+static const struct setting_word discovery_words[] = {
+    { .name = "tree", .value = DMARC_BY_TREE },
+    { .name = "suffix", .value = DMARC_BY_SUFFIX },
+    { .name = NULL },
+};
+
 static const struct setting_word results_words[] = {
     { .name = "run", .value = SHOWN_RUN },
     { .name = "all", .value = SHOWN_ALL },
@@ -214,6 +227,10 @@ static const struct setting checks_settings[] = {
     { .key = "spf-void-lookups", .type = SETTING_NUMBER, TO(max_void_lookups), .min = 0,
       .max = 10, .default_text = "2",
       .doc = "Names without an answer that an SPF record may lead to." },
+    { .key = "spf-engine", .type = SETTING_WORD, TO(spf_engine), .words = spf_engine_words,
+      .default_text = "native",
+      .doc = "Who evaluates SPF records: postern itself, the library libspf2, or both to "
+             "compare them." },
     { .key = "dkim-signatures", .type = SETTING_NUMBER, TO(max_signatures), .min = 1, .max = 50,
       .default_text = "10", .doc = "Signatures of a mail that are looked at, from the top." },
     { .key = "dkim-min-key", .type = SETTING_NUMBER, TO(min_key_bits), .min = 512, .max = 4096,
@@ -223,6 +240,13 @@ static const struct setting checks_settings[] = {
       .doc = "What a signature that names a length of the body must cover to count." },
     { .key = "arc-sets", .type = SETTING_NUMBER, TO(max_arc_sets), .min = 1, .max = 50,
       .default_text = "10", .doc = "Sets that an ARC chain may have; a longer one fails." },
+    { .key = "dmarc-discovery", .type = SETTING_WORD, TO(dmarc_discovery),
+      .words = discovery_words, .default_text = "tree",
+      .doc = "How DMARC learns to which organization a domain belongs: from the DNS, or from a "
+             "list of public suffixes." },
+    { .key = "suffix-list", .type = SETTING_PATH, TO(suffix_list_path),
+      .default_text = "/usr/share/publicsuffix/public_suffix_list.dafsa",
+      .doc = "That list, as publicsuffix.org publishes it or made into a .dafsa file." },
     { .key = "clock-drift", .type = SETTING_DURATION, TO(clock_drift_ms), .min = 0,
       .max = 60 * MINUTE, .default_text = "5m",
       .doc = "How far the clocks of signers may differ from ours." },

@@ -317,11 +317,17 @@ static void read_checks(struct builder *builder)
     struct config_checks *checks = &builder->config->checks;
     const struct statement *statement = find_only_block(builder, "checks");
 
-    if (statement != NULL)
+    checks->at = (struct position){ .path = builder->config->path };
+    if (statement != NULL) {
+        checks->at = statement->words[0].at;
         read_settings(builder, &block_checks, statement, checks);
-    else
-        settings_read(&builder->reader, &block_checks, NULL, 0,
-                      (struct position){ .path = builder->config->path }, checks);
+    } else {
+        settings_read(&builder->reader, &block_checks, NULL, 0, checks->at, checks);
+    }
+    if (checks->dmarc_discovery == DMARC_BY_SUFFIX)
+        settings_get_file(&builder->reader, checks->suffix_list_path,
+                          config_find_place(builder->config, checks->at, "suffix-list"),
+                          &checks->suffix_list);
 }
 
 static void build(struct builder *builder)

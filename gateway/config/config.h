@@ -192,11 +192,25 @@ enum shown_results {
     SHOWN_NONE,
 };
 
+/* Who evaluates SPF. */
+enum spf_engine {
+    SPF_ENGINE_NATIVE,
+    SPF_ENGINE_LIBSPF2, /* in a process of its own, where the native one finds no error */
+    SPF_ENGINE_BOTH,    /* the native result counts, and where the other differs is logged */
+};
+
+/* How DMARC learns to which organization a domain belongs. */
+enum dmarc_discovery_way {
+    DMARC_BY_TREE,   /* by the DNS tree walk of RFC 9989 */
+    DMARC_BY_SUFFIX, /* by a list of public suffixes, as RFC 7489 had it */
+};
+
 /* `checks { ... }`; without the block all is as by default. */
 struct config_checks {
     uint64_t timeout_ms;         /* of all that is checked at one time */
     uint64_t max_questions;      /* to the DNS, for one mail */
     uint64_t max_void_lookups;   /* of one SPF evaluation */
+    enum spf_engine spf_engine;
     uint64_t max_signatures;     /* of one mail */
     uint64_t min_key_bits;       /* of RSA */
     enum dkim_length dkim_length;
@@ -204,6 +218,10 @@ struct config_checks {
     uint64_t clock_drift_ms;     /* of signers' clocks */
     enum shown_results results;
     bool has_received_spf;
+    enum dmarc_discovery_way dmarc_discovery;
+    const char *suffix_list_path;
+    struct slice suffix_list;    /* the bytes of that file; empty unless DMARC_BY_SUFFIX */
+    struct position at;          /* of the block; of the file's beginning without one */
 };
 
 struct config {

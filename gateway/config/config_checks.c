@@ -444,6 +444,20 @@ static void check_resolver(const struct config *config, struct diagnostics *diag
                         "checked; write: validate on; or take trust-anchor away");
 }
 
+/* ---- The checks ---- */
+
+static void check_checks(const struct config *config, struct diagnostics *diagnostics)
+{
+    const struct config_checks *checks = &config->checks;
+    struct position list_at = config_find_place(config, checks->at, "suffix-list");
+
+    if (checks->dmarc_discovery == DMARC_BY_TREE &&
+        (list_at.line != checks->at.line || list_at.column != checks->at.column))
+        diagnostics_add(diagnostics, SEVERITY_ERROR, "checks.suffix-list", list_at,
+                        "a suffix-list is only used with dmarc-discovery suffix: write that as "
+                        "well, or take suffix-list away");
+}
+
 void config_check(const struct config *config, struct diagnostics *diagnostics)
 {
     for (size_t i = 0; i < config->backend_count; i++)
@@ -453,4 +467,5 @@ void config_check(const struct config *config, struct diagnostics *diagnostics)
     check_relays(config, diagnostics);
     check_quarantine(config, diagnostics);
     check_resolver(config, diagnostics);
+    check_checks(config, diagnostics);
 }

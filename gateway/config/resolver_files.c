@@ -7,28 +7,6 @@
 #define DNS_PORT 53
 /* As many as resolv.conf(5) has. */
 #define MAX_SYSTEM_SERVERS 3
-#define MAX_FILE_BYTES (16u << 20)
-
-/* Reports it at `asked_at` when there is no such file. */
-static bool read_file(const struct settings_reader *reader, const char *path,
-                      struct position asked_at, struct slice *bytes)
-{
-    struct text problem;
-    bool is_read;
-
-    text_init(&problem, 200);
-    is_read = sources_get_file(reader->sources, path, bytes, &problem);
-    if (!is_read) {
-        diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "config.file", asked_at,
-                        "cannot read \"%s\": %s", path, text_string(&problem));
-    } else if (bytes->length > MAX_FILE_BYTES) {
-        diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "config.file", asked_at,
-                        "\"%s\" is larger than 16 MiB", path);
-        is_read = false;
-    }
-    text_clear(&problem);
-    return is_read;
-}
 
 /* ---- The system's servers. */
 
@@ -85,7 +63,7 @@ static void read_local_data(const struct settings_reader *reader, struct config_
     struct zone_problem problem = { .line = 0 };
     struct slice bytes;
 
-    if (!read_file(reader, path, asked_at, &bytes))
+    if (!settings_get_file(reader, path, asked_at, &bytes))
         return;
     text_init(&problem.sentence, 500);
     resolver->local_data = zone_new(bytes, &problem);
@@ -104,7 +82,7 @@ void resolver_files_read(const struct settings_reader *reader, struct config_res
     if (resolver->address_count == 0)
         read_system_servers(reader, resolver);
     if (resolver->is_validating)
-        read_file(reader, resolver->trust_anchor_path,
+        settings_get_file(reader, resolver->trust_anchor_path,
                   config_find_place(config, resolver->at, "trust-anchor"),
                   &resolver->trust_anchors);
     if (resolver->local_data_path != NULL)

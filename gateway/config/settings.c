@@ -7,6 +7,7 @@
 
 /* Suggestions look at this many keys at most. */
 #define MAX_KNOWN 128
+#define MAX_FILE_BYTES (16u << 20)
 
 static bool is_outermost(const struct settings_block *block)
 {
@@ -176,4 +177,26 @@ void settings_clear(const struct settings_block *block, void *target)
             *field = NULL;
         }
     }
+}
+
+/* ---- Files. */
+
+bool settings_get_file(const struct settings_reader *reader, const char *path,
+                       struct position asked_at, struct slice *bytes)
+{
+    struct text problem;
+    bool is_read;
+
+    text_init(&problem, 200);
+    is_read = sources_get_file(reader->sources, path, bytes, &problem);
+    if (!is_read) {
+        diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "config.file", asked_at,
+                        "cannot read \"%s\": %s", path, text_string(&problem));
+    } else if (bytes->length > MAX_FILE_BYTES) {
+        diagnostics_add(reader->diagnostics, SEVERITY_ERROR, "config.file", asked_at,
+                        "\"%s\" is larger than 16 MiB", path);
+        is_read = false;
+    }
+    text_clear(&problem);
+    return is_read;
 }

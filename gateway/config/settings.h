@@ -98,6 +98,13 @@ void settings_read(const struct settings_reader *reader, const struct settings_b
 /* Frees the arrays; not the target. */
 void settings_clear(const struct settings_block *block, void *target);
 
+/*
+ * The bytes of a file that a setting at `asked_at` names, which live as long as the sources. False,
+ * and reported, when it cannot be read or has more than 16 MiB.
+ */
+bool settings_get_file(const struct settings_reader *reader, const char *path,
+                       struct position asked_at, struct slice *bytes);
+
 /* How its value is written: "off, optional or required", "a time from 10ms to 1d, such as 5m". */
 void setting_print_form(struct text *out, const struct setting *setting);
 

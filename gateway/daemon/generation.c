@@ -225,6 +225,12 @@ void generation_join_keeper(struct generation *generation)
         seat_join_keeper(&generation->seats[i]);
 }
 
+void generation_join_spf(struct generation *generation)
+{
+    for (size_t i = 0; i < generation->seat_count; i++)
+        seat_join_spf(&generation->seats[i]);
+}
+
 void generation_send_ticket_keys(struct generation *generation)
 {
     const struct tls_ticket_keys *keys = generation->terms.tools.ticket_keys;

@@ -18,6 +18,7 @@
 #include "daemon/log_feed.h"
 #include "daemon/presence_file.h"
 #include "daemon/sockets.h"
+#include "daemon/spf_feed.h"
 
 struct estate_generation;
 struct generation;
@@ -33,6 +34,7 @@ struct generation_settings {
     bool is_confined;    /* there is a sandbox */
     uint8_t hash_key[32];
     struct keeper_plan keeper; /* its folder is the blueprint's */
+    struct spf_plan spf;
 };
 
 /* Lent, and outliving the generation. */
@@ -40,6 +42,7 @@ struct generation_tools {
     struct children *children;
     struct log_feed *feed;
     struct keeper_feed *keeper;
+    struct spf_feed *spf;
     struct sockets *sockets;
     const struct tls_ticket_keys *ticket_keys;
     struct presence_file *presence;
@@ -94,6 +97,8 @@ void generation_assign(struct generation *generation);
 void generation_add_ready(const struct generation *generation, uint32_t **ids, size_t *count);
 /* A keeper has started: joins all workers to it, where this configuration has a quarantine. */
 void generation_join_keeper(struct generation *generation);
+/* The second SPF engine has started: likewise, where this configuration asks for it. */
+void generation_join_spf(struct generation *generation);
 /* The keys have changed. */
 void generation_send_ticket_keys(struct generation *generation);
 

@@ -93,6 +93,8 @@ static struct generation_settings make_settings(const struct generations *genera
         .is_debug = generations->is_debug,
         .is_confined = config->sandbox == SANDBOX_ON,
         .keeper = make_keeper_plan(generations, config, blueprint),
+        .spf = { .is_wanted = config->checks.spf_engine != SPF_ENGINE_NATIVE,
+                 .identity = blueprint->identity },
     };
 
     memcpy(settings.hash_key, generations->hash_key, sizeof settings.hash_key);
@@ -132,6 +134,7 @@ static bool begin(struct generations *generations, const struct config *config,
     generations->last_number = settings.number;
     if (generations_is_first_start(generations))
         keeper_feed_follow(generations->tools.keeper, &settings.keeper);
+    spf_feed_want(generations->tools.spf, &settings.spf);
     generations->next = generation_new(&settings, &generations->tools, take_blueprint, &uses,
                                        &generation_events, generations);
     generation_start(generations->next);
@@ -185,6 +188,13 @@ static void write_ready_lines(struct generations *generations)
     text_clear(&address);
 }
 
+/* Whoever drains keeps the engine that it has, as long as that lives. */
+static void follow_spf(struct generations *generations)
+{
+    spf_feed_follow(generations->tools.spf,
+                    &generation_get_settings(generations->current)->spf);
+}
+
 void generations_switch(struct generations *generations)
 {
     struct sockets *sockets = generations->tools.sockets;
@@ -200,6 +210,7 @@ void generations_switch(struct generations *generations)
     if (generations->old != NULL)
         keeper_feed_follow(generations->tools.keeper,
                            &generation_get_settings(generations->current)->keeper);
+    follow_spf(generations);
     if (generations->old != NULL)
         generation_retire(generations->old);
 }
@@ -209,6 +220,7 @@ void generations_give_up_next(struct generations *generations)
     sockets_keep_only(generations->tools.sockets, generation_get_uses(generations->current));
     generations->old = generations->next;
     generations->next = NULL;
+    follow_spf(generations);
     generation_drain_now(generations->old);
 }
 
@@ -261,6 +273,13 @@ const struct keeper_feed_events generations_keeper_events = {
     .on_ready = on_workers_changed,
     .on_failed = on_keeper_failed,
 };
+
+/* ---- The second SPF engine. */
+
+void generations_on_new_spf(void *owner)
+{
+    generations_tell_all(owner, generation_join_spf);
+}
 
 /* ---- From one program to the next. */
 

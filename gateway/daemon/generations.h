@@ -66,6 +66,9 @@ void generations_give_up_next(struct generations *generations);
 /* For keeper_feed_new, with the generations as owner. */
 extern const struct keeper_feed_events generations_keeper_events;
 
+/* For spf_feed_new, likewise. */
+void generations_on_new_spf(void *owner);
+
 /* Nothing has served yet. */
 bool generations_is_first_start(const struct generations *generations);
 /* Some worker is left, or will be started. */

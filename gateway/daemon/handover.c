@@ -28,6 +28,9 @@ static const struct packet_shape shapes[HANDOVER_TYPE_COUNT] = {
     [HANDOVER_RING] = { sizeof(struct handover_ring), .min_fds = 2, .max_fds = 2 },
     [HANDOVER_KEEP] = { sizeof(struct handover_keep), .min_fds = HANDOVER_KEEP_FD_COUNT,
                         .max_fds = HANDOVER_KEEP_FD_COUNT },
+    [HANDOVER_SPF] = { sizeof(struct handover_identity), .max_fds = 0 },
+    [HANDOVER_SPF_WORKER] = { 0, .min_fds = 1, .max_fds = 1 },
+    [HANDOVER_SPF_ENGINE] = { 0, .min_fds = 1, .max_fds = 1 },
 };
 
 _Static_assert(sizeof(struct handover_work) <= HANDOVER_MAX_BYTES, "a body fits a message");

@@ -57,6 +57,11 @@ enum handover_type {
     HANDOVER_RING,        /* struct handover_ring; memory, and what ends when its writer ends */
     /* To the keeper. */
     HANDOVER_KEEP,        /* struct handover_keep; see below */
+    /* To the process of the second SPF engine. */
+    HANDOVER_SPF,         /* struct handover_identity */
+    HANDOVER_SPF_WORKER,  /* nothing; its end of a worker's channel */
+    /* To a worker. */
+    HANDOVER_SPF_ENGINE,  /* nothing; a channel to that engine, instead of the last */
     HANDOVER_TYPE_COUNT
 };
 

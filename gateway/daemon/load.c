@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "checks/suffix_list.h"
 #include "config/lint.h"
 #include "daemon/disk.h"
 #include "daemon/identity.h"
@@ -169,6 +170,23 @@ static void check_resolver(const struct config *config, const struct policy_book
     text_clear(&problem);
 }
 
+/* ---- The checks. */
+
+static void check_suffix_list(const struct config *config, struct diagnostics *diagnostics)
+{
+    const struct config_checks *checks = &config->checks;
+    struct suffix_list *list;
+
+    if (checks->dmarc_discovery != DMARC_BY_SUFFIX)
+        return;
+    list = suffix_list_new(checks->suffix_list);
+    if (list == NULL)
+        diagnostics_add(diagnostics, SEVERITY_ERROR, "checks.suffix-list",
+                        config_find_place(config, checks->at, "suffix-list"),
+                        "\"%s\" is no list of public suffixes", checks->suffix_list_path);
+    suffix_list_free(&list);
+}
+
 /* ---- The log. */
 
 /*
@@ -311,6 +329,7 @@ void load_rest(struct loaded **handle, struct diagnostics *diagnostics)
     check_tls(loaded, diagnostics);
     if (loaded->book != NULL)
         check_resolver(loaded->config, loaded->book, diagnostics);
+    check_suffix_list(loaded->config, diagnostics);
     check_log(loaded->config, diagnostics);
     open_folders(loaded, diagnostics);
     config_apply_waivers(loaded->config, diagnostics);

@@ -18,6 +18,7 @@
 #include "daemon/loader.h"
 #include "daemon/logger.h"
 #include "daemon/master.h"
+#include "daemon/spf_role.h"
 #include "daemon/upgrade.h"
 #include "daemon/worker.h"
 
@@ -70,6 +71,8 @@ static int run_role(struct slice role)
         return logger_run();
     if (slice_equals(role, SLICE("keeper")))
         return keeper_role_run();
+    if (slice_equals(role, SLICE("spf")))
+        return spf_role_run();
     if (slice_has_prefix(role, SLICE("worker ")))
         return worker_run();
     return EXIT_CANNOT_START;

@@ -65,6 +65,7 @@ struct master {
     struct sockets sockets;
     struct log_feed *feed;
     struct keeper_feed *keeper;
+    struct spf_feed *spf;
     struct tls_ticket_keys ticket_keys;
     struct presence_file presence;
     struct loop_timer ticket_timer;
@@ -350,6 +351,7 @@ static void end_when_alone(struct master *master)
     if (master->exit_status == 0)
         log_notice("stopped", "postern %s has ended", master->options.version);
     enter(master, MASTER_ENDING);
+    spf_feed_free(&master->spf);
     keeper_feed_end(master->keeper, on_keeper_ended, master);
 }
 
@@ -438,7 +440,7 @@ static void on_ticket_time(void *owner)
 
 /* ---- Life. */
 
-/* And the keeper, which serves their workers. */
+/* And those who serve their workers. */
 static void init_generations(struct master *master)
 {
     struct generation_tools tools = {
@@ -451,6 +453,8 @@ static void init_generations(struct master *master)
 
     tools.keeper = master->keeper = keeper_feed_new(
         &master->children, master->feed, &generations_keeper_events, &master->generations);
+    tools.spf = master->spf =
+        spf_feed_new(&master->children, generations_on_new_spf, &master->generations);
     generations_init(&master->generations, master->options.path, master->options.is_debug,
                      &tools, &generations_events, master);
 }
@@ -530,6 +534,7 @@ static void clear(struct master *master)
     loop_hold_signals(true);
     generations_clear(&master->generations);
     keeper_feed_free(&master->keeper);
+    spf_feed_free(&master->spf);
     log_feed_free(&master->feed);
     sockets_clear(&master->sockets);
     presence_file_clear(&master->presence);

@@ -5,6 +5,7 @@ libdaemon_a_CPPFLAGS = $(AM_CPPFLAGS) $(SECCOMP_CFLAGS)
 libdaemon_a_SOURCES = \
 	gateway/daemon/backoff.c gateway/daemon/backoff.h \
 	gateway/daemon/blueprint.c gateway/daemon/blueprint.h \
+	gateway/daemon/check_setup.c gateway/daemon/check_setup.h \
 	gateway/daemon/child.c gateway/daemon/child.h \
 	gateway/daemon/disk.c gateway/daemon/disk.h \
 	gateway/daemon/estate.c gateway/daemon/estate.h \
@@ -34,11 +35,14 @@ libdaemon_a_SOURCES = \
 	gateway/daemon/seat.c gateway/daemon/seat.h \
 	gateway/daemon/slots.c gateway/daemon/slots.h \
 	gateway/daemon/sockets.c gateway/daemon/sockets.h \
+	gateway/daemon/spf_feed.c gateway/daemon/spf_feed.h \
+	gateway/daemon/spf_role.c gateway/daemon/spf_role.h \
 	gateway/daemon/tls_setup.c gateway/daemon/tls_setup.h \
 	gateway/daemon/upgrade.c gateway/daemon/upgrade.h \
 	gateway/daemon/worker.c gateway/daemon/worker.h
 DAEMON_LIBS = libdaemon.a libflow.a libquarantine.a libdelivery.a libchecks.a librecord.a libverdict.a \
-	libpolicy.a libconfig.a libevidence.a libsmtp.a $(SQLITE_LIBS) $(SECCOMP_LIBS) $(OPENDKIM_LIBS) $(NET_LIBS)
+	libpolicy.a libconfig.a libevidence.a libsmtp.a $(SQLITE_LIBS) $(SECCOMP_LIBS) $(OPENDKIM_LIBS) \
+	$(SPF2_LIBS) $(PSL_LIBS) $(NET_LIBS)
 
 sbin_PROGRAMS += posternd
 posternd_SOURCES = gateway/daemon/main.c

@@ -79,6 +79,9 @@ void sandbox_change_root(int folder_fd)
 
 /* ---- Limits. */
 
+/* What libspf2 may take, with the rest of its process: many times what good records need. */
+#define SPF_BYTES ((rlim_t)64 << 20)
+
 static bool set_limit(__rlimit_resource_t resource, rlim_t most)
 {
     struct rlimit limit;
@@ -99,6 +102,8 @@ static bool set_limits(enum sandbox_role role, const struct sandbox_needs *needs
         return false;
     if (role == SANDBOX_WORKER)
         return set_limit(RLIMIT_FSIZE, (rlim_t)needs->max_file_bytes);
+    if (role == SANDBOX_SPF && !set_limit(RLIMIT_DATA, SPF_BYTES))
+        return false;
     return role == SANDBOX_LOADER || set_limit(RLIMIT_NPROC, 0);
 }
 
@@ -123,6 +128,7 @@ static struct landlock_wish make_wish(enum sandbox_role role, const struct sandb
         wish.in_folder = LANDLOCK_READ | LANDLOCK_WRITE | LANDLOCK_MAKE | LANDLOCK_REMOVE;
         break;
     case SANDBOX_LOGGER:
+    case SANDBOX_SPF:
         break;
     }
     return wish;

@@ -18,6 +18,7 @@ enum sandbox_role {
     SANDBOX_WORKER,  /* speaks TCP, perhaps DNS, makes files without names in the spool folder */
     SANDBOX_KEEPER,  /* works in its folder, and is asked on a Unix socket */
     SANDBOX_LOGGER,  /* writes to descriptors that it has or is sent, and to syslog */
+    SANDBOX_SPF,     /* hears and answers on descriptors that it is sent, and counts its own time */
 };
 
 /* What differs from one process of a role to the next. All of it is lent for the call. */

@@ -205,6 +205,14 @@ static const struct call logger_calls[] = {
     { .name = NULL },
 };
 
+/* ---- The second SPF engine: nothing but a clock that ends it. */
+
+static const char *const spf_names[] = { "setitimer", NULL };
+
+static const struct call spf_calls[] = {
+    { .name = NULL },
+};
+
 /*
  * ---- Loader: any file, to read it (landlock refuses the rest), and what name services need, with
  * their helpers on Unix sockets. Those that open network connections themselves find none.
@@ -240,6 +248,7 @@ static const struct {
     [SANDBOX_WORKER] = { worker_names, worker_calls },
     [SANDBOX_KEEPER] = { keeper_names, keeper_calls },
     [SANDBOX_LOGGER] = { logger_names, logger_calls },
+    [SANDBOX_SPF] = { spf_names, spf_calls },
 };
 
 /* ---- Putting a filter together. Errors are libseccomp's: 0, or an errno below 0. */

@@ -106,6 +106,12 @@ void seat_join_keeper(struct seat *seat)
         keeper_feed_join(seat->terms->tools.keeper, seat->child);
 }
 
+void seat_join_spf(struct seat *seat)
+{
+    if (seat->terms->settings.spf.is_wanted && seat->child != NULL)
+        spf_feed_join(seat->terms->tools.spf, seat->child);
+}
+
 static bool start_child(struct seat *seat, int ring_fd, int life_fd, struct text *problem)
 {
     const struct seat_terms *terms = seat->terms;
@@ -132,6 +138,7 @@ static bool start_child(struct seat *seat, int ring_fd, int life_fd, struct text
 
         send_orders(seat, fds);
         seat_join_keeper(seat);
+        seat_join_spf(seat);
     }
     return seat->child != NULL;
 }

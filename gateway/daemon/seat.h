@@ -70,6 +70,8 @@ void seat_rest(struct seat *seat);
 void seat_assign(struct seat *seat);
 /* A keeper has started: its worker gets a channel to it, where there is a quarantine. */
 void seat_join_keeper(struct seat *seat);
+/* The second SPF engine has started: likewise, where it is wanted. */
+void seat_join_spf(struct seat *seat);
 /* Sessions that its worker has open now, as it counts them. */
 uint64_t seat_session_count(const struct seat *seat);
 

@@ -15,8 +15,8 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "checks/dkim.h"
 #include "config/config.h"
+#include "daemon/check_setup.h"
 #include "daemon/handover.h"
 #include "daemon/identity.h"
 #include "daemon/memory_file.h"
@@ -25,6 +25,7 @@
 #include "daemon/sandbox.h"
 #include "daemon/tls_setup.h"
 #include "flow/gate.h"
+#include "flow/spf_link.h"
 #include "net/listener.h"
 #include "net/loop.h"
 #include "net/spill.h"
@@ -89,8 +90,7 @@ struct worker {
     int spool_fd;
     struct spill *spill;
     struct keeper_link *keeper;   /* NULL without a quarantine */
-    struct resolver *resolver;    /* NULL when nothing asks the DNS */
-    struct dkim_library *dkim;    /* likewise */
+    struct check_tools tools;     /* nothing in it when no check is run */
     struct gate *gate;
     struct worker_socket **sockets;
     size_t socket_count;
@@ -293,22 +293,19 @@ static bool enter_sandbox(const struct worker *worker)
     return is_done;
 }
 
-/* What the checks need. The loader has made a resolver like it. */
+/* The loader has made the same. */
 static bool prepare_checks(struct worker *worker)
 {
     struct text problem;
+    bool is_good;
 
-    if (!resolver_setup_is_needed(worker->config, worker->book))
-        return true;
     text_init(&problem, 500);
-    worker->resolver = resolver_setup_new(worker->loop, worker->config, &problem);
-    if (worker->resolver == NULL)
-        fail("names cannot be looked up", text_string(&problem));
-    worker->dkim = dkim_library_new();
-    if (worker->dkim == NULL)
-        fail("signatures cannot be verified", "libopendkim does not start");
+    is_good = check_setup_open(&worker->tools, worker->loop, worker->config, worker->book,
+                               &problem);
+    if (!is_good)
+        fail("senders cannot be checked", text_string(&problem));
     text_clear(&problem);
-    return worker->resolver != NULL && worker->dkim != NULL;
+    return is_good;
 }
 
 static void open_gate(struct worker *worker)
@@ -333,8 +330,10 @@ static void open_gate(struct worker *worker)
         worker->keeper = keeper_link_new(worker->loop,
                                          (size_t)worker->config->quarantine.max_waiting);
     settings.keeper = worker->keeper;
-    settings.resolver = worker->resolver;
-    settings.dkim = worker->dkim;
+    settings.resolver = worker->tools.resolver;
+    settings.dkim = worker->tools.dkim;
+    settings.suffixes = worker->tools.suffixes;
+    settings.spf_link = worker->tools.spf_link;
     worker->gate = gate_new(&settings);
     gate_await_backends(worker->gate, BACKENDS_MS, on_backends, worker);
     loop_timer_init(&worker->count_timer, worker->loop, on_count, worker);
@@ -498,6 +497,12 @@ static void on_message(struct worker *worker, struct handover *message)
         if (worker->keeper != NULL)
             keeper_link_connect(worker->keeper, packet_take_fd(&message->packet, 0));
         break;
+    case HANDOVER_SPF_ENGINE:
+        if (worker->tools.spf_link != NULL)
+            spf_link_connect(worker->tools.spf_link, packet_take_fd(&message->packet, 0));
+        break;
+    case HANDOVER_SPF:
+    case HANDOVER_SPF_WORKER:
     case HANDOVER_KEEP:
     case HANDOVER_KEEP_SETTINGS:
     case HANDOVER_KEEP_WORKER:
@@ -560,8 +565,7 @@ static void clear(struct worker *worker)
         loop_watch_free(&worker->channel);
         gate_free(&worker->gate);
         keeper_link_free(&worker->keeper);
-        resolver_free(&worker->resolver);
-        dkim_library_free(&worker->dkim);
+        check_setup_close(&worker->tools);
         spill_free(&worker->spill);
         loop_free(&worker->loop);
         close(worker->spool_fd);

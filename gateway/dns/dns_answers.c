@@ -2,6 +2,8 @@
 /* The table of answers of one transaction; see dns_answers.h. */
 #include "dns/dns_answers.h"
 
+#include <assert.h>
+
 #include "base/map.h"
 #include "base/memory.h"
 
@@ -147,6 +149,14 @@ void dns_answers_give_up(struct dns_answers *answers, const char *problem)
         if (answers->entries[i]->answer == NULL)
             answers->entries[i]->answer = dns_answer_new_failed(problem);
     answers->missing_count = 0;
+}
+
+const struct dns_answer *dns_answers_get(const struct dns_answers *answers, size_t place,
+                                         struct dns_question *question)
+{
+    assert(place < answers->count);
+    *question = answers->entries[place]->question;
+    return answers->entries[place]->answer;
 }
 
 size_t dns_answers_count(const struct dns_answers *answers)

@@ -47,6 +47,9 @@ void dns_answers_give_up(struct dns_answers *answers, const char *problem);
  * questions go on counting. Nothing may be out that was handed out.
  */
 void dns_answers_forget(struct dns_answers *answers);
+/* One by one, from 0 to dns_answers_count: a question, and its answer; NULL while there is none. */
+const struct dns_answer *dns_answers_get(const struct dns_answers *answers, size_t place,
+                                         struct dns_question *question);
 /* Different questions so far. */
 size_t dns_answers_count(const struct dns_answers *answers);
 

@@ -37,6 +37,9 @@ struct spf_finding {
                           NULL where none did */
     char *problem;     /* of temperror and permerror, a sentence part for the owner; owned */
     char *explanation; /* of fail, if it was asked for: one line of printable ASCII; owned */
+    /* What the second engine says, where it was only asked for comparison and differs; else
+       RESULT_NOT_RUN. */
+    enum check_result second_result;
 };
 
 /* Frees what it owns; it is RESULT_NOT_RUN then. */

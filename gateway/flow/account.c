@@ -75,6 +75,12 @@ static const char *word_of(const struct findings *findings, enum check_id check)
     return result != RESULT_NOT_RUN ? result_word(result) : NULL;
 }
 
+/* NULL where both engines agree, or one alone was asked. */
+static const char *word_of_second(const struct spf_finding *finding)
+{
+    return finding->second_result != RESULT_NOT_RUN ? result_word(finding->second_result) : NULL;
+}
+
 static void add_passing_domains(struct text *out, const struct dkim_finding *dkim)
 {
     for (size_t i = 0; i < dkim->signature_count; i++) {
@@ -120,6 +126,8 @@ void account_set_findings(struct account *account, const struct findings *kept_f
     record->spf = word_of(kept_findings, CHECK_SPF);
     record->spf_domain = kept_findings->spf.domain;
     record->spf_helo = word_of(kept_findings, CHECK_SPF_HELO);
+    record->spf_libspf2 = word_of_second(&kept_findings->spf);
+    record->spf_helo_libspf2 = word_of_second(&kept_findings->spf_helo);
     record->dkim = word_of(kept_findings, CHECK_DKIM);
     record->dmarc = word_of(kept_findings, CHECK_DMARC);
     record->dmarc_policy =

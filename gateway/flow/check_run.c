@@ -17,7 +17,7 @@
 #include "base/memory.h"
 #include "checks/arc.h"
 #include "checks/dmarc.h"
-#include "checks/spf.h"
+#include "flow/spf_trial.h"
 
 /* Checks that need the whole content. */
 #define SIGNATURE_CHECKS (CHECK_BIT(CHECK_DKIM) | CHECK_BIT(CHECK_DMARC))
@@ -49,6 +49,8 @@ struct check_run {
     struct arc_check *arc;     /* likewise */
     uint64_t content_bytes;    /* of memory, taken for both */
     uint64_t answer_bytes;     /* likewise for questions and answers */
+    struct spf_trial *spf;     /* owned; NULL before it has begun */
+    struct spf_trial *spf_helo; /* likewise */
     /* In flight. */
     struct dns_answers *answers; /* owned */
     struct list_link questions;
@@ -134,6 +136,8 @@ void check_run_stop(struct check_run *run)
     run->is_awaited = false;
     loop_task_cancel(&run->step_task);
     loop_timer_cancel(&run->timer);
+    spf_trial_free(&run->spf);
+    spf_trial_free(&run->spf_helo);
     drop_answers(run);
     drop_content(run);
 }
@@ -153,8 +157,16 @@ void check_run_free(struct check_run **handle)
 
 /* ---- Each check: true when it has ended. */
 
+static void on_spf_answer(void *owner)
+{
+    struct check_run *run = owner;
+
+    loop_defer(run->settings->loop, &run->step_task);
+}
+
 static bool run_spf(struct check_run *run, bool is_about_helo, struct spf_finding *finding)
 {
+    struct spf_trial **trial = is_about_helo ? &run->spf_helo : &run->spf;
     const struct facts *facts = run->facts;
     struct spf_question question = {
         .client = facts->client.address,
@@ -168,7 +180,10 @@ static bool run_spf(struct check_run *run, bool is_about_helo, struct spf_findin
         question.sender_local = address_local(facts->sender);
         question.sender_domain = address_domain(facts->sender);
     }
-    return spf_evaluate(&question, run->answers, finding) == SPF_DONE;
+    if (*trial == NULL)
+        *trial = spf_trial_new(run->settings->spf_engine, run->settings->spf_link, on_spf_answer,
+                               run);
+    return spf_trial_step(*trial, &question, run->answers, finding);
 }
 
 static bool run_dkim(struct check_run *run)
@@ -189,6 +204,7 @@ static bool run_dmarc(struct check_run *run)
         .from_field_count = message_count_fields(run->facts->message, SLICE("From")),
         .spf = &run->findings.spf,
         .signature_count = dkim->signature_count,
+        .suffixes = run->settings->suffixes,
     };
     struct dmarc_signature *signatures =
         mem_new_array(dkim->signature_count + 1, sizeof *signatures);

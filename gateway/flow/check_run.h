@@ -18,6 +18,7 @@
 #include "checks/dkim.h"
 #include "evidence/facts.h"
 #include "evidence/finding.h"
+#include "flow/spf_trial.h"
 #include "mail/message.h"
 #include "net/loop.h"
 #include "net/resolver.h"
@@ -27,6 +28,9 @@ struct check_settings {
     struct loop *loop;           /* lent */
     struct resolver *resolver;   /* lent; NULL: no check can be run */
     struct dkim_library *dkim;   /* lent; likewise */
+    struct spf_link *spf_link;   /* lent; NULL with SPF_ENGINE_NATIVE */
+    enum spf_engine spf_engine;
+    const struct suffix_list *suffixes; /* lent; as in struct dmarc_question */
     struct dkim_settings dkim_settings;
     size_t max_arc_sets;
     uint64_t timeout_ms;         /* of all checks that are under way at one time */

@@ -26,6 +26,8 @@
 
 struct dkim_library;
 struct gate;
+struct spf_link;
+struct suffix_list;
 
 /* All lent, and outliving the gate. */
 struct gate_settings {
@@ -38,6 +40,8 @@ struct gate_settings {
     struct keeper_link *keeper;             /* NULL: there is no quarantine */
     struct resolver *resolver;              /* NULL: nothing asks the DNS, so no check is run */
     struct dkim_library *dkim;              /* likewise */
+    struct spf_link *spf_link;              /* NULL: there is no second SPF engine */
+    const struct suffix_list *suffixes;     /* NULL: DMARC goes by the tree walk */
     struct log_ring_writer *log;
     struct counters *counters;              /* the worker's block */
     struct presence *presence;              /* its place in what all workers count */

@@ -10,6 +10,8 @@ libflow_a_SOURCES = \
 	gateway/flow/transaction_checks.c gateway/flow/transaction_end.c \
 	gateway/flow/transaction_internal.h \
 	gateway/flow/check_run.c gateway/flow/check_run.h \
+	gateway/flow/spf_trial.c gateway/flow/spf_trial.h \
+	gateway/flow/spf_link.c gateway/flow/spf_link.h \
 	gateway/flow/holding.c gateway/flow/holding.h \
 	gateway/flow/release.c gateway/flow/release.h \
 	gateway/flow/recipients.c gateway/flow/recipients.h \

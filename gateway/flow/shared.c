@@ -48,6 +48,9 @@ static struct check_settings make_check_settings(const struct gate_settings *set
         .loop = settings->loop,
         .resolver = settings->resolver,
         .dkim = settings->dkim,
+        .spf_link = settings->spf_link,
+        .spf_engine = checks->spf_engine,
+        .suffixes = settings->suffixes,
         .dkim_settings = {
             .max_signatures = checks->max_signatures,
             .min_rsa_bits = (unsigned int)checks->min_key_bits,

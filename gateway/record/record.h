@@ -85,6 +85,8 @@ struct record {
     const char *spf;
     const char *spf_domain;      /* whose record it was */
     const char *spf_helo;
+    const char *spf_libspf2;      /* what libspf2 says where it differs; NULL: it does not */
+    const char *spf_helo_libspf2; /* likewise */
     const char *dkim;
     const char *dkim_domains;    /* of the signatures that pass, with a comma between them */
     const char *dmarc;

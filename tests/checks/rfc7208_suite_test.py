@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""The test suite of RFC 7208 (openspf.org, release 2014.04) through unit-spf-cases.
+"""The test suite of RFC 7208 (openspf.org, release 2014.04) through unit-spf-cases, and
+through libspf2: where that differs the manual says (postern.conf(5), SPF ENGINES).
 
 The suite is no part of the sources: it is read from ../shared/data beside them, or
 from where POSTERN_SPF_SUITE says, and where it is not this test is skipped. Its YAML
@@ -156,6 +157,35 @@ def translate(text):
         yield "\n".join(lines) + "\n", len(document["tests"])
 
 
+def listed_differences():
+    """{case: (native result, that of libspf2)}, as the manual has it."""
+    path = os.path.join(SOURCES, "gateway", "config", "postern.conf.5")
+    with open(path, encoding="utf-8") as file:
+        section = file.read().split("\n.Sh SPF ENGINES\n")[1].split("\n.Sh ")[0]
+    return {case: (native, theirs) for case, native, theirs in
+            re.findall(r"^\.It Li (\S+) Ta (\w+) Ta (\w+)$", section, re.M)}, section
+
+
+def compare_engines(paths):
+    """What is wrong with libspf2 behind its guard, or with what the manual says of it."""
+    got = subprocess.run([os.path.join(BUILD, "spf-engines"), *paths], check=False,
+                         capture_output=True, text=True)
+    if got.returncode != 0:
+        return [got.stdout + got.stderr]
+    lines = [line.split()[1:] for line in got.stdout.splitlines() if line.startswith("engines: ")]
+    asked = [line for line in lines if line[2] != "guarded"]
+    found = {case: (native, theirs) for case, native, theirs in asked if native != theirs}
+    listed, section = listed_differences()
+    wrong = [f"{case}: libspf2 {theirs}" for case, _, theirs in lines
+             if theirs in ("died", "stalled")]
+    wrong += [f"{case}: the run has {found.get(case)}, the manual {listed.get(case)}"
+              for case in sorted(found.keys() | listed.keys())
+              if found.get(case) != listed.get(case)]
+    if f"lets {len(asked)} through" not in section:
+        wrong.append(f"{len(asked)} cases got through the guard; the manual says otherwise")
+    return wrong
+
+
 def main():
     """Runs the suite; 77 when it is not there."""
     if not os.path.exists(SUITE):
@@ -171,10 +201,12 @@ def main():
             with open(paths[-1], "w", encoding="latin-1") as file:
                 file.write(text)
         status = subprocess.run([os.path.join(BUILD, "unit-spf-cases"), *paths], check=False)
+        wrong = compare_engines(paths)
+    print("".join(line + "\n" for line in wrong), end="")
     if total != 203:
         print(f"{total} cases were read; the suite has 203")
         return 1
-    return status.returncode
+    return status.returncode or bool(wrong)
 
 
 if __name__ == "__main__":

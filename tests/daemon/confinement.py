@@ -30,6 +30,8 @@ OF_WORKER = {"read_known_file": "refused", "list_folder": "refused",
 OF_KEEPER = {"read_known_file": "done", "list_folder": "done", "make_file_in_folder": "done",
              "connect_elsewhere": "refused"}
 OF_LOGGER = {"connect_elsewhere": "refused"}
+OF_SPF = {"connect_elsewhere": "refused"}
+WITH_SPF = "checks { spf-engine both; }"
 
 NO_LANDLOCK = r"event=sandbox-partial .*this kernel has no landlock"
 
@@ -140,16 +142,21 @@ class ConfinementTests(GatewayTests):
         self.start()
         self.try_all("logger", OF_LOGGER)
 
+    def test_libspf2_has_its_descriptors_and_nothing_else(self):
+        self.gateway.preload("trespass", TRESPASS_PORT="25")
+        self.start(more=WITH_SPF)
+        self.try_all("spf", OF_SPF)
+
     def test_who_breaks_in_could_do_all_that_without_a_sandbox(self):
         """So that the others show what they seem to show."""
         with socket.create_server(("127.0.0.1", 0)) as other, contextlib.ExitStack() as stack:
             stack.callback(self.remove_made_file)
             self.gateway.preload("trespass", TRESPASS_PORT=str(other.getsockname()[1]))
-            self.start(more="sandbox off;")
+            self.start(more="sandbox off; " + WITH_SPF)
             expect(self.gateway.find(r"event=sandbox-off .*the configuration says so"), "not said")
             expect(self.gateway.find(r"lint\.sandbox-off"), "no warning")
             self.expect_mail()  # everyone is at work
-            for role in ("worker", "keeper", "logger"):
+            for role in ("worker", "keeper", "logger", "spf"):
                 for name in ("read_system_file", "make_file_in_tmp", "start_process",
                              "connect_unix", "send_udp", "listen_on_port", "connect_elsewhere",
                              "run_written_memory"):
@@ -210,13 +217,15 @@ class ConfinementTests(GatewayTests):
     # ---- From outside ----
 
     def test_every_process_but_the_master_is_confined(self):
-        self.start()
-        for role in ("worker", "keeper", "logger"):
+        self.start(more=WITH_SPF)
+        for role in ("worker", "keeper", "logger", "spf"):
             pid = self.pid(role)
             status, limits = read_proc(pid, "status"), read_proc(pid, "limits")
             expect(status["Seccomp"] == "2" and status["NoNewPrivs"] == "1", f"{role}: {status}")
             expect(limits["Max core file size"] == "0", f"{role}: {limits}")
             expect(role == "worker" or limits["Max processes"] == "0", f"{role}: {limits}")
+        limits = read_proc(self.pid("spf"), "limits")
+        expect(limits["Max data size"] == str(64 << 20), f"memory of spf: {limits}")
         limits = read_proc(self.pid("worker"), "limits")
         expect(limits["Max file size"] == str(2**30), f"not max-spool-disk: {limits}")
 

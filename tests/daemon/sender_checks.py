@@ -5,7 +5,7 @@ import signal
 import threading
 import time
 
-from gateway import Client, GatewayTests, expect, send, wait_for
+from gateway import Client, GatewayTests, expect, require, send, wait_for
 from names import NameServer
 
 RULES = """
@@ -51,6 +51,64 @@ class CheckTests(GatewayTests):
             return code, text
         finally:
             client.close()
+
+    # ---- DMARC by a list ----
+
+    def write_suffixes(self, text):
+        path = os.path.join(self.gateway.folder, "suffixes")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+        return path
+
+    def start_by_suffix(self, path, zone):
+        zone_path = os.path.join(self.gateway.folder, "zone")
+        with open(zone_path, "w", encoding="ascii") as file:
+            file.write(zone)
+        self.gateway.write_config(
+            workers=1, more=f"resolver {{ address 127.0.0.1:9; local-data {zone_path}; }}\n"
+                            "checks { authentication-results all; dmarc-discovery suffix; "
+                            f"suffix-list {path}; }}")
+        self.gateway.start()
+
+    def test_a_list_of_suffixes_says_what_an_organization_is(self):
+        """In a sandbox that opens no file; of either form."""
+        packaged = "/usr/share/publicsuffix/public_suffix_list.dafsa"
+        require(os.path.exists(packaged), packaged)
+        # By the tree walk there is no record: it would have to be at net, with psd=y.
+        zone = ("_dmarc.a.example.net. 60 IN TXT none\n_dmarc.b.a.example.net. 60 IN TXT none\n"
+                "_dmarc.example.net. 60 IN TXT \"v=DMARC1; p=reject\"\n"
+                "b.a.example.net. 60 IN TXT none\nclient.example.net. 60 IN TXT none\n")
+        self.start_by_suffix(packaged, zone)
+        self.send_from_below()
+        self.line(r"verdict=accept .* dmarc=fail dmarc_p=reject ")
+        path = self.write_suffixes("com\nnet\nexample.net\n")
+        with open(self.gateway.config_path, encoding="utf-8") as file:
+            text = file.read().replace(packaged, path)
+        with open(self.gateway.config_path, "w", encoding="utf-8") as file:
+            file.write(text)
+        self.gateway.signal(signal.SIGHUP)
+        self.gateway.wait_log(r"event=reloaded ")
+        self.send_from_below()
+        self.line(r"verdict=accept .* dmarc=none ")
+
+    def send_from_below(self):
+        client = Client(self.gateway.port)
+        client.hello()
+        for line in ("MAIL FROM:<a@b.a.example.net>", "RCPT TO:<b@example.org>", "DATA"):
+            client.say(line)
+        code, text = client.say("From: a@b.a.example.net\r\n\r\nbody\r\n.")
+        client.close()
+        expect(code == 250, f"got {code} {text}")
+
+    def test_a_file_that_is_no_list_of_suffixes_does_not_load(self):
+        self.gateway.start()
+        path = self.write_suffixes("nonsense\n")
+        self.gateway.write_config(more=f"checks {{ dmarc-discovery suffix; suffix-list {path}; }}")
+        self.gateway.signal(signal.SIGHUP)
+        self.line(r"event=config-refused .*is no list of public suffixes.*checks\.suffix-list")
+        expect(send(self.gateway.port)[0] == 250, "no mail goes through after that")
+
+    # ---- Answers that are late, or never come ----
 
     def test_a_silent_dns_server_defers_in_time_and_holds_nobody_else_up(self):
         self.start(timeout="2s", silent=["example.net"])

@@ -11,7 +11,9 @@ import sys
 import threading
 import time
 
-from gateway import PATIENCE, POSTERND, Client, GatewayTests, Load, expect, send, wait_for
+from gateway import (PATIENCE, POSTERND, Client, GatewayTests, Load, expect, is_alive, send,
+                     wait_for)
+from spf_engine import TITLE as SPF_TITLE, ask_engine
 
 NEXT_VERSION = b"9.9.9"
 # Of enum handover_type, which never change.
@@ -64,6 +66,22 @@ class UpgradeTests(GatewayTests):
     def expect_still_old(self, workers):
         expect(self.gateway.children("posternd: worker") == workers, "the workers have changed")
         expect(send(self.gateway.port)[0] == 250, "no mail goes through")
+
+    def test_libspf2_of_either_program_answers_its_own_workers(self):
+        self.start(more=ask_engine(self.gateway.folder, "both"))
+        old = self.gateway.children(SPF_TITLE)[0]
+        client = Client(self.gateway.port)
+        expect(client.begin()[0] == 354, "no 354")
+        self.upgrade()
+        wait_for(lambda: self.gateway.children(SPF_TITLE) not in ([], [old]), "a new one")
+        expect(is_alive(old), "the old one has left a worker alone")
+        code, text = client.say("Subject: x\r\nFrom: a@example.com\r\n\r\nbody\r\n.")
+        expect(code == 250, f"got {code} {text}")
+        client.close()
+        self.gateway.wait_log(r"verdict=accept .*spf_libspf2=permerror ")
+        wait_for(lambda: not is_alive(old), "the old one to end")
+        expect(send(self.gateway.port)[0] == 250, "no mail goes through after that")
+        self.gateway.wait_log(r"verdict=accept .*spf_libspf2=permerror ", 2)
 
     def test_a_replaced_program_takes_over_with_the_same_process_and_sockets(self):
         self.start()

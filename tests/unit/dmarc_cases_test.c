@@ -4,7 +4,8 @@
  * from (the field's value; a second line is a second field), spf and dkim (lines of a
  * result and a domain), want, and where it matters policy, testing, record, organization,
  * aligned ("spf", "dkim", "spf dkim", "-"), author, problem, rounds and questions, the
- * most that may be needed.
+ * most that may be needed. With suffixes, a list of public suffixes, organizations are
+ * known by that, and else by the tree walk.
  */
 #include <stdio.h>
 #include <string.h>
@@ -124,7 +125,11 @@ static void run(const struct check_case *one)
     struct dns_answers *answers = dns_answers_new(MAX_QUESTIONS);
     struct dmarc_finding finding = { .result = RESULT_NOT_RUN };
     size_t rounds = 0;
+    struct suffix_list *suffixes = suffix_list_new(case_word(one, "suffixes"));
 
+    ck_assert_msg((suffixes != NULL) == case_has(one, "suffixes"), "%s: no list of suffixes",
+                  case_name(one));
+    question.suffixes = suffixes;
     question.from_field_count = read_from(one, &from);
     question.signature_count = read_signatures(one, signatures);
     read_spf(one, &spf);
@@ -138,6 +143,7 @@ static void run(const struct check_case *one)
     expect_at_most(one, "questions", dns_answers_count(answers));
     dmarc_finding_clear(&finding);
     spf_finding_clear(&spf);
+    suffix_list_free(&suffixes);
     mailbox_list_clear(&from);
     dns_answers_free(&answers);
 }
