@@ -49,7 +49,8 @@ static struct check_settings make_check_settings(const struct gate_settings *set
         .resolver = settings->resolver,
         .dkim = settings->dkim,
         .spf_link = settings->spf_link,
-        .spf_engine = checks->spf_engine,
+        /* A tool has no process for the second one. */
+        .spf_engine = settings->spf_link != NULL ? checks->spf_engine : SPF_ENGINE_NATIVE,
         .suffixes = settings->suffixes,
         .dkim_settings = {
             .max_signatures = checks->max_signatures,

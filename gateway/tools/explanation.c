@@ -86,6 +86,7 @@ static void print_effect(struct text *out, const struct rule *rule,
 static const char *const check_words[CHECK_COUNT] = {
     [CHECK_SPF] = "spf", [CHECK_SPF_HELO] = "spf-helo",
     [CHECK_DKIM] = "dkim", [CHECK_DMARC] = "dmarc",
+    [CHECK_ARC] = "arc",
 };
 
 static void print_spf(struct text *out, const struct spf_finding *spf)
@@ -151,6 +152,21 @@ static void print_dmarc(struct text *out, const struct dmarc_finding *dmarc)
     }
 }
 
+/* The newest seal first. */
+static void print_arc(struct text *out, const struct arc_finding *arc)
+{
+    if (arc->set_count == 0)
+        text_add_string(out, "  no chain");
+    for (size_t i = 0; i < arc->sealer_count; i++) {
+        text_add_string(out, i == 0 ? "  sealed by " : ", ");
+        add_foreign(out, arc->sealers[i] != NULL ? arc->sealers[i] : "?");
+    }
+    if (arc->problem != NULL) {
+        text_add_string(out, "  ");
+        arc_finding_print_problem(arc, out);
+    }
+}
+
 static void print_findings(struct text *out, const struct findings *findings)
 {
     text_add_string(out, "found\n");
@@ -168,6 +184,7 @@ static void print_findings(struct text *out, const struct findings *findings)
         case CHECK_SPF_HELO: print_spf(out, &findings->spf_helo); break;
         case CHECK_DKIM: print_dkim(out, &findings->dkim); break;
         case CHECK_DMARC: print_dmarc(out, &findings->dmarc); break;
+        case CHECK_ARC: print_arc(out, &findings->arc); break;
         }
         text_add_byte(out, '\n');
     }
@@ -389,6 +406,17 @@ static void add_dmarc(struct json *json, const struct dmarc_finding *dmarc)
     json_add_string(json, "problem", dmarc->problem);
 }
 
+static void add_arc(struct json *json, const struct arc_finding *arc)
+{
+    json_add_number(json, "sets", arc->set_count);
+    json_open(json, "sealers", '[');
+    for (size_t i = 0; i < arc->sealer_count; i++)
+        json_add_string(json, NULL, arc->sealers[i]);
+    json_close(json, '[');
+    json_add_string(json, "reason", arc->reason);
+    json_add_string(json, "problem", arc->problem);
+}
+
 static void add_findings(struct json *json, const struct findings *findings)
 {
     json_open(json, "found", '{');
@@ -404,6 +432,7 @@ static void add_findings(struct json *json, const struct findings *findings)
         case CHECK_SPF_HELO: add_spf(json, &findings->spf_helo); break;
         case CHECK_DKIM: add_dkim(json, &findings->dkim); break;
         case CHECK_DMARC: add_dmarc(json, &findings->dmarc); break;
+        case CHECK_ARC: add_arc(json, &findings->arc); break;
         }
         json_close(json, '{');
     }

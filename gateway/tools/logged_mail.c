@@ -92,6 +92,16 @@ static void read_signatures(struct dkim_finding *dkim, const char *domains)
     }
 }
 
+/* Of a chain that passes the line names the newest sealer, which is all that a rule asks for. */
+static void read_arc(struct arc_finding *arc, const char *sealer)
+{
+    if (sealer == NULL)
+        return;
+    arc->sealers = mem_new_array(1, sizeof *arc->sealers);
+    arc->sealers[0] = keep(sealer);
+    arc->sealer_count = arc->set_count = 1;
+}
+
 static void read_findings(struct findings *findings, const struct log_line *line)
 {
     const char *wish = log_line_find(line, "dmarc_p");
@@ -106,6 +116,9 @@ static void read_findings(struct findings *findings, const struct log_line *line
     read_signatures(&findings->dkim, log_line_find(line, "dkim_dom"));
     if (read_result(log_line_find(line, "dmarc"), &findings->dmarc.result))
         findings->done |= CHECK_BIT(CHECK_DMARC);
+    if (read_result(log_line_find(line, "arc"), &findings->arc.result))
+        findings->done |= CHECK_BIT(CHECK_ARC);
+    read_arc(&findings->arc, log_line_find(line, "arc_sealer"));
     for (int i = 0; wish != NULL && i < DMARC_POLICY_COUNT; i++)
         if (strcmp(wish, dmarc_policy_word((enum dmarc_policy)i)) == 0) {
             findings->dmarc.policy = (enum dmarc_policy)i;
