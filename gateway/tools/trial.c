@@ -93,11 +93,32 @@ static void on_checked(void *owner)
     loop_stop(trial->bench->loop);
 }
 
+static bool take_memory(void *owner, uint64_t bytes)
+{
+    struct trial *trial = owner;
+
+    return spool_budget_take(&trial->bench->shared->spool_budget, bytes);
+}
+
+static void give_back_memory(void *owner, uint64_t bytes)
+{
+    struct trial *trial = owner;
+
+    spool_budget_give_back(&trial->bench->shared->spool_budget, bytes);
+}
+
+static const struct check_run_events check_events = {
+    .on_done = on_checked,
+    .take_memory = take_memory,
+    .give_back_memory = give_back_memory,
+};
+
 static void need_checks(struct trial *trial)
 {
     if (trial->checks != NULL)
         return;
-    trial->checks = check_run_new(&trial->bench->shared->checks, &trial->facts, on_checked, trial);
+    trial->checks = check_run_new(&trial->bench->shared->checks, &trial->facts, &check_events,
+                                  trial);
     trial->facts.findings = check_run_findings(trial->checks);
 }
 
@@ -196,8 +217,9 @@ static void on_content(struct trial *trial)
     problem = message_append(&trial->message, trial->dialogue.content);
     if (problem != MESSAGE_OK)
         refuse_with(trial, outcome_reply_to_problem(problem));
-    else if (trial->checks != NULL)
-        check_run_take_content(trial->checks, &trial->message, trial->dialogue.content);
+    else if (trial->checks != NULL &&
+             !check_run_take_content(trial->checks, &trial->message, trial->dialogue.content))
+        refuse_with(trial, REPLY_NO_SPACE);
 }
 
 static void carry_out(struct trial *trial)
@@ -261,8 +283,10 @@ static void on_end_of_data(struct trial *trial)
         refuse_with(trial, outcome_reply_to_problem(problem));
         return;
     }
-    if (trial->checks != NULL)
-        check_run_end_content(trial->checks, &trial->message);
+    if (trial->checks != NULL && !check_run_end_content(trial->checks, &trial->message)) {
+        refuse_with(trial, REPLY_NO_SPACE);
+        return;
+    }
     run_checks(trial, recipients_checks(&trial->recipients, &trial->party));
     if (stamp_is_loop(&trial->message, trial->bench->configuration->config->hostname)) {
         refuse_with(trial, REPLY_LOOP);
