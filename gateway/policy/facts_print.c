@@ -129,15 +129,11 @@ static void print_dmarc_policy(struct text *out, const struct dmarc_finding *dma
                                                       : "no record");
 }
 
-static void print_sealer(struct text *out, const struct arc_finding *arc)
-{
-    add_or(out, arc->sealer_count > 0 ? slice_from(arc->sealers[0]) : SLICE_EMPTY, "no seal");
-}
-
+/* With the result: the seals of a chain that does not pass say nothing of who sealed. */
 static void print_arc(struct text *out, const struct arc_finding *arc)
 {
     text_add_format(out, "%s: ", result_word(arc->result));
-    print_sealer(out, arc);
+    add_or(out, arc->sealer_count > 0 ? slice_from(arc->sealers[0]) : SLICE_EMPTY, "no seal");
     if (arc->problem != NULL) {
         text_add_string(out, ": ");
         arc_finding_print_problem(arc, out);
@@ -190,8 +186,8 @@ void term_print_fact(struct text *out, const struct term *term, const struct fac
     case TERM_DKIM_DOMAIN: print_signatures(out, &findings->dkim); break;
     case TERM_DMARC: print_dmarc(out, &findings->dmarc); break;
     case TERM_DMARC_POLICY: print_dmarc_policy(out, &findings->dmarc); break;
-    case TERM_ARC: print_arc(out, &findings->arc); break;
-    case TERM_ARC_SEALER: print_sealer(out, &findings->arc); break;
+    case TERM_ARC:
+    case TERM_ARC_SEALER: print_arc(out, &findings->arc); break;
     case TERM_DNS_TEMPERROR: print_lost(out, findings); break;
     case TERM_UNAVAILABLE: break;
     }

@@ -3,8 +3,7 @@
 #include "tools/bench.h"
 
 #include "base/memory.h"
-#include "checks/dkim.h"
-#include "daemon/resolver_setup.h"
+#include "net/resolver.h"
 #include "smtp/command.h"
 
 /* What a message may need of a backend. */
@@ -24,32 +23,29 @@ struct zone *bench_read_zone(const char *name, struct slice bytes, struct text *
     return zone;
 }
 
-static struct resolver *make_resolver(struct loop *loop, const struct config *config,
-                                      const struct zone *zone, struct text *problem)
+/* Zones in the place of the servers; nothing has been sent so far. */
+static bool go_offline(struct bench *bench, const struct zone *zone, struct text *problem)
 {
-    struct resolver_settings offline = {
+    const struct config_resolver *block = &bench->configuration->config->resolver;
+    struct resolver_settings settings = {
         .overrides = zone,
-        .local_data = config->resolver.local_data,
-        .timeout_ms = config->resolver.timeout_ms,
-        .max_questions = config->resolver.max_questions,
+        .local_data = block->local_data,
+        .timeout_ms = block->timeout_ms,
+        .max_questions = block->max_questions,
     };
 
-    if (zone != NULL)
-        return resolver_new(loop, &offline, problem);
-    return resolver_setup_new(loop, config, problem);
+    resolver_free(&bench->tools.resolver);
+    bench->tools.resolver = resolver_new(bench->loop, &settings, problem);
+    return bench->tools.resolver != NULL;
 }
 
 static bool prepare_checks(struct bench *bench, const struct zone *zone, struct text *problem)
 {
     const struct configuration *configuration = bench->configuration;
 
-    if (!resolver_setup_is_needed(configuration->config, configuration->book))
-        return true;
-    bench->resolver = make_resolver(bench->loop, configuration->config, zone, problem);
-    bench->dkim = dkim_library_new();
-    if (bench->dkim == NULL)
-        text_add_string(problem, "libopendkim does not start");
-    return bench->resolver != NULL && bench->dkim != NULL;
+    return check_setup_open(&bench->tools, bench->loop, configuration->config,
+                            configuration->book, problem) &&
+           (zone == NULL || bench->tools.resolver == NULL || go_offline(bench, zone, problem));
 }
 
 bool bench_open(struct bench *bench, const struct configuration *configuration,
@@ -60,14 +56,16 @@ bool bench_open(struct bench *bench, const struct configuration *configuration,
                                       .is_trial = true };
 
     *bench = (struct bench){ .configuration = configuration, .loop = loop_new() };
+    config->checks.spf_engine = SPF_ENGINE_NATIVE;
     if (!prepare_checks(bench, zone, problem))
         return false;
     for (size_t i = 0; i < config->backend_count; i++)
         config->backends[i].assumed |= END_TO_END;
     bench->tls_servers = mem_new_array(config->listener_count, sizeof(struct tls_server *));
     settings.loop = bench->loop;
-    settings.resolver = bench->resolver;
-    settings.dkim = bench->dkim;
+    settings.resolver = bench->tools.resolver;
+    settings.dkim = bench->tools.dkim;
+    settings.suffixes = bench->tools.suffixes;
     settings.tls_servers = bench->tls_servers;
     bench->shared = shared_new(&settings);
     bench->shared->spool_budget.max_bytes = UINT64_MAX / 2; /* the disk's help is not had here */
@@ -78,8 +76,7 @@ void bench_close(struct bench *bench)
 {
     shared_free(&bench->shared);
     mem_free(bench->tls_servers);
-    resolver_free(&bench->resolver);
-    dkim_library_free(&bench->dkim);
+    check_setup_close(&bench->tools);
     if (bench->loop != NULL)
         loop_free(&bench->loop);
 }

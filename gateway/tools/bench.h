@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 #include "base/text.h"
+#include "daemon/check_setup.h"
 #include "dns/zone.h"
 #include "flow/shared.h"
 #include "net/loop.h"
@@ -19,16 +20,16 @@
 struct bench {
     const struct configuration *configuration; /* lent */
     struct loop *loop;                 /* owned, as is all that follows */
-    struct resolver *resolver;         /* NULL when nothing asks the DNS */
-    struct dkim_library *dkim;         /* likewise */
+    struct check_tools tools;          /* nothing in it when no check is run */
     struct tls_server **tls_servers;   /* by index of config->listeners, all NULL */
     struct shared *shared;
 };
 
 /*
  * `configuration` and `zone` (NULL: ask the network) are kept until bench_close. Every backend is
- * taken to be able to do all that can be passed on. False and a sentence when the resolver cannot
- * be had; close it in any case.
+ * taken to be able to do all that can be passed on; SPF is evaluated by the native engine, since
+ * there is no process for another. False and a sentence when something cannot be had that the
+ * checks need; close it in any case.
  */
 bool bench_open(struct bench *bench, const struct configuration *configuration,
                 const struct zone *zone, struct text *problem) __attribute__((warn_unused_result));

@@ -114,7 +114,9 @@ tests: 2 tried, 1 with another verdict, 0 with another reason, phase, tags or sh
                  ("spf-helo pass", "size=4 spf=none spf_helo=pass"),
                  ("recipient b@example.org", "size=4 spf=none"),
                  ("client 192.0.2.0/24 and sender a@example.net", "size=4 spf=none"),
-                 ("dns-temperror dkim", "size=4 spf=none spf_helo=none dkim=temperror dmarc=none")]
+                 ("arc-sealer lists.example", "size=4 spf=none arc=pass arc_sealer=lists.example"),
+                 ("dns-temperror dkim",
+                  "size=4 spf=none spf_helo=none dkim=temperror dmarc=none arc=none")]
         for rule, words in cases:
             run = self.diff([("otherwise", f"rule new {{ when {rule}; then reject; }} otherwise")],
                             "--json", log=[line("t-1", more=words)])

@@ -164,6 +164,18 @@ class ExplainTest(CommandTest):
             self.assertEqual((run.returncode, run.stdout), (2, ""), change)
             self.assertIn(sentence, run.stderr)
 
+    def test_other_engines_and_lists_are_those_of_the_configuration(self):
+        self.write("suffixes", b"// ===BEGIN ICANN DOMAINS===\ncom\nnet\norg\n"
+                               b"// ===END ICANN DOMAINS===\n")
+        checks = b"""checks { spf-engine %s; dmarc-discovery suffix; suffix-list suffixes;
+                            authentication-results all; }"""
+        for engine in (b"native", b"both", b"libspf2"):
+            self.write("x.conf", SMALL + checks % engine)
+            run = self.explain("--message", "m")
+            self.assertIn("spf       fail  domain example.net  by -all", run.stdout, run.stderr)
+            self.assertIn("arc       none", run.stdout)
+            self.assertEqual(run.returncode, 1)
+
     def test_a_broken_configuration_is_said_as_the_daemon_says_it(self):
         self.write("x.conf", SMALL.replace(b"spf fail", b"spf bad"))
         run = self.explain()

@@ -40,6 +40,7 @@ policy usual {{
     rule spf-fail    {{ when spf fail; except dkim-domain in partners; then reject "no sender"; }}
     rule unsigned    {{ when dkim none; then tag unsigned; }}
     rule encrypted   {{ when tls any; then tag encrypted; }}
+    rule sealed      {{ when arc pass; then tag sealed; }}
     rule cheap       {{ when header Subject contains "cheap"; then discard; }}
     rule many        {{ when recipients > 1 and sender null; then tempfail; }}
     rule {big}

@@ -357,8 +357,11 @@ static const struct {
     { "dmarc fail", "spf=none dkim=none dmarc=fail:reject", PHASE_MESSAGE,
       "fail, which asks for reject" },
     { "dmarc-policy reject", "spf=none dkim=none dmarc=none", PHASE_MESSAGE, "no record" },
-    { "dns-temperror any", "spf=temperror helo=none dkim=none dmarc=temperror:none", PHASE_MESSAGE,
-      "spf, dmarc" },
+    { "dns-temperror any", "spf=temperror helo=none dkim=none dmarc=temperror:none arc=none",
+      PHASE_MESSAGE, "spf, dmarc" },
+    { "arc pass", "", PHASE_MESSAGE, "" },
+    { "arc pass", "arc=none", PHASE_MESSAGE, "none: no seal" },
+    { "arc-sealer lists.example", "arc=none", PHASE_MESSAGE, "none: no seal" },
 };
 
 START_TEST(what_a_term_is_compared_with_is_printed_for_people)
