@@ -25,6 +25,8 @@ class ReadmeTest(CommandTest):
         self.write("policies/standard.policy", read("policies", "standard.policy").encode())
         make_self_signed(os.path.join(self.folder, "mx.pem"), os.path.join(self.folder, "mx.key"),
                          "mx.example.org", days=90)
+        os.mkdir(os.path.join(self.folder, "held"), 0o700)
+        block = block.replace("folder /var/lib/postern;", "folder held;")
         path = self.write("postern.conf", b"spool-folder .;\n" + block.encode())
         run = postern("check", "-c", path)
         self.assertEqual(run.returncode, 0, run.stdout)
