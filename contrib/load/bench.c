@@ -49,6 +49,20 @@ uint64_t bench_parse_number(const char *option, const char *text, uint64_t min, 
     return value;
 }
 
+void bench_print_string(const char *octets, size_t length)
+{
+    putchar('"');
+    for (size_t i = 0; i < length; i++) {
+        unsigned octet = (unsigned char)octets[i];
+
+        if (octet == '"' || octet == '\\' || octet < 32 || octet > 126)
+            printf("\\u%04x", octet);
+        else
+            putchar((int)octet);
+    }
+    putchar('"');
+}
+
 uint64_t bench_now_us(void)
 {
     struct timespec now;

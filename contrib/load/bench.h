@@ -18,6 +18,9 @@ void *bench_alloc(size_t count, size_t size);
 /* The decimal number `text`, between `min` and `max`; else ends the process, naming `option`. */
 uint64_t bench_parse_number(const char *option, const char *text, uint64_t min, uint64_t max);
 
+/* Prints `length` octets as a string of JSON. */
+void bench_print_string(const char *octets, size_t length);
+
 /* Microseconds on the monotonic clock. */
 uint64_t bench_now_us(void);
 

@@ -5,6 +5,7 @@
  *
  *   load-gen --port P --sessions 10 --messages 2000 --per-connection 1 --size 4096
  *   load-gen --port P --messages 1000 --per-connection 1 --pause-ms 5
+ *   load-gen --port P --messages 1000 --mails FILE --from 192.0.2.10 --dots FILE
  *   load-gen --port P --sessions 2000 --idle --tls implicit
  *
  * It ends with one line of JSON. With --pause-ms it sends one mail at a time, and
@@ -13,6 +14,10 @@
  * stdin, opens the rest, prints again, waits again and ends: the bench measures the
  * gateway's memory at the two stops, so that what the first sessions cost once is
  * not shared out among all.
+ *
+ * --mails names a file of mails to send in turn, one behind the other as they go out:
+ * dot-stuffed, each with its final dot. --dots names one to write: microseconds on the
+ * monotonic clock, a line each time that the last octet of a mail went out.
  */
 #include "bench.h"
 #include "session.h"
@@ -40,6 +45,9 @@ struct options {
     uint64_t pause_us;
     enum tls_mode tls;
     bool idle;
+    const char *mails;       /* path; NULL: a mail of our own of `message_bytes` */
+    const char *dots;        /* path; NULL: none */
+    struct in_addr source;
 };
 
 static enum tls_mode parse_tls(const char *text)
@@ -83,10 +91,20 @@ static void set_option(struct options *order, int option)
     case 'i':
         order->idle = true;
         break;
+    case 'f':
+        order->mails = optarg;
+        break;
+    case 'o':
+        order->dots = optarg;
+        break;
+    case 'a':
+        if (inet_pton(AF_INET, optarg, &order->source) != 1)
+            bench_fail("--from wants an IPv4 address, not \"%s\"", optarg);
+        break;
     default:
         bench_fail("usage: load-gen --port N [--sessions N] [--messages N] [--per-connection N] "
-                   "[--size BYTES] [--tls none|starttls|implicit] [--seconds N] [--pause-ms N] "
-                   "[--idle]");
+                   "[--size BYTES | --mails FILE] [--tls none|starttls|implicit] [--seconds N] "
+                   "[--pause-ms N] [--from ADDRESS] [--dots FILE] [--idle]");
     }
 }
 
@@ -102,6 +120,9 @@ static struct options parse_options(int argc, char **argv)
         { "seconds", required_argument, NULL, 'd' },
         { "pause-ms", required_argument, NULL, 'u' },
         { "idle", no_argument, NULL, 'i' },
+        { "mails", required_argument, NULL, 'f' },
+        { "dots", required_argument, NULL, 'o' },
+        { "from", required_argument, NULL, 'a' },
         { NULL, 0, NULL, 0 },
     };
     struct options order = { .sessions = 1, .messages = 1, .message_bytes = 4096, .seconds = 60 };
@@ -146,6 +167,57 @@ static char *build_message(size_t bytes, size_t *length)
     return message;
 }
 
+static char *read_file(const char *path, size_t *length)
+{
+    FILE *file = fopen(path, "rb");
+    long size;
+    char *octets;
+
+    if (file == NULL || fseek(file, 0, SEEK_END) != 0 || (size = ftell(file)) <= 0)
+        bench_fail("cannot read %s, or it is empty", path);
+    octets = bench_alloc((size_t)size, 1);
+    rewind(file);
+    if (fread(octets, 1, (size_t)size, file) != (size_t)size)
+        bench_fail("cannot read %s", path);
+    fclose(file);
+    *length = (size_t)size;
+    return octets;
+}
+
+/* A file of mails: each ends with its final dot, which dot-stuffing keeps unique. */
+static void split_mails(struct load *load, const char *path)
+{
+    static const char end_of_mail[] = "\r\n.\r\n";
+    const size_t end_length = sizeof(end_of_mail) - 1;
+    const char *next = load->octets;
+    size_t left = load->octet_count;
+    const char *end;
+
+    load->mails = bench_alloc(left / end_length + 1, sizeof(*load->mails));
+    while ((end = memmem(next, left, end_of_mail, end_length)) != NULL) {
+        struct mail mail = { .octets = next, .length = (size_t)(end - next) + end_length };
+
+        load->mails[load->mail_count++] = mail;
+        next += mail.length;
+        left -= mail.length;
+    }
+    if (left > 0)
+        bench_fail("the last mail of %s has no end", path);
+}
+
+static void prepare_mails(struct load *load, const struct options *order)
+{
+    if (order->mails != NULL) {
+        load->octets = read_file(order->mails, &load->octet_count);
+        split_mails(load, order->mails);
+        return;
+    }
+    load->octets = build_message(order->message_bytes, &load->octet_count);
+    load->mails = bench_alloc(1, sizeof(*load->mails));
+    load->mails[0] = (struct mail){ load->octets, load->octet_count };
+    load->mail_count = 1;
+}
+
 /* Full TLS 1.3 handshakes with one key exchange, so that every gateway does the same work. */
 static SSL_CTX *new_tls_context(void)
 {
@@ -166,6 +238,7 @@ static struct load new_load(const struct options *order)
 {
     struct load load = {
         .address = { .sin_family = AF_INET, .sin_port = htons(order->port) },
+        .source = { .sin_family = AF_INET, .sin_addr = order->source },
         .tls = order->tls,
         .per_connection = order->per_connection,
         .stays_idle = order->idle,
@@ -174,8 +247,9 @@ static struct load new_load(const struct options *order)
 
     load.address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     load.tls_context = order->tls == TLS_NONE ? NULL : new_tls_context();
-    load.message = build_message(order->message_bytes, &load.message_length);
+    prepare_mails(&load, order);
     load.latencies_us = bench_alloc(order->messages, sizeof(*load.latencies_us));
+    load.dots_us = bench_alloc(order->messages, sizeof(*load.dots_us));
     load.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     return load;
 }
@@ -184,7 +258,9 @@ static void clear_load(struct load *load)
 {
     close(load->epoll_fd);
     free(load->latencies_us);
-    free(load->message);
+    free(load->dots_us);
+    free(load->mails);
+    free(load->octets);
     SSL_CTX_free(load->tls_context);
 }
 
@@ -296,18 +372,16 @@ static double latency_ms(const struct load *load, uint64_t permille)
     return load->accepted == 0 ? 0 : load->latencies_us[rank > 0 ? rank - 1 : 0] / 1000.0;
 }
 
-static void print_string(const char *text)
+static void write_dots(const struct load *load, const char *path)
 {
-    putchar('"');
-    for (; *text != '\0'; text++) {
-        unsigned octet = (unsigned char)*text;
+    FILE *file = fopen(path, "w");
 
-        if (octet == '"' || octet == '\\' || octet < 32 || octet > 126)
-            printf("\\u%04x", octet);
-        else
-            putchar((int)octet);
-    }
-    putchar('"');
+    if (file == NULL)
+        bench_fail("cannot write %s", path);
+    for (uint64_t i = 0; i < load->dots; i++)
+        fprintf(file, "%ju\n", (uintmax_t)load->dots_us[i]);
+    if (fclose(file) != 0)
+        bench_fail("cannot write %s", path);
 }
 
 static void report(struct load *load, uint64_t started_us)
@@ -321,9 +395,9 @@ static void report(struct load *load, uint64_t started_us)
            (uintmax_t)load->accepted, (uintmax_t)load->errors, (uintmax_t)load->connections,
            (uintmax_t)load->resumed, seconds, seconds > 0 ? (double)load->accepted / seconds : 0,
            latency_ms(load, 500), latency_ms(load, 990), latency_ms(load, 1000));
-    print_string(load->tls_name);
+    bench_print_string(load->tls_name, strlen(load->tls_name));
     printf(", \"first_error\": ");
-    print_string(load->first_error);
+    bench_print_string(load->first_error, strlen(load->first_error));
     printf("}\n");
 }
 
@@ -345,6 +419,8 @@ int main(int argc, char **argv)
         send_paced(&load, sessions, &order, started_us + order.seconds * 1000000);
     else
         send_mails(&load, sessions, order.sessions, started_us + order.seconds * 1000000);
+    if (order.dots != NULL)
+        write_dots(&load, order.dots);
     report(&load, started_us);
     clear_load(&load);
     free(sessions);

@@ -136,11 +136,21 @@ static enum outcome transmit(struct session *session, size_t *length)
     return sent >= 0 ? DONE : errno == EAGAIN ? NOT_YET : LOST;
 }
 
+/* `before_us` is from before the system had the octets: none of the gateway's time is lost. */
+static void note_dot(struct session *session, uint64_t before_us)
+{
+    struct load *load = session->load;
+
+    if (session->state == SESSION_MESSAGE && session->output_length == 0)
+        load->dots_us[load->dots++] = before_us;
+}
+
 /* Writes what there is to write; false when the connection broke (the session has moved on). */
 static bool flush(struct session *session)
 {
     while (session->output_length > 0) {
         size_t length = 0;
+        uint64_t before_us = bench_now_us();
         enum outcome outcome = transmit(session, &length);
 
         if (outcome == LOST) {
@@ -151,6 +161,7 @@ static bool flush(struct session *session)
             break;
         session->output += length;
         session->output_length -= length;
+        note_dot(session, before_us);
     }
     watch(session, EPOLL_CTL_MOD, session->output_length > 0);
     return true;
@@ -176,6 +187,16 @@ static bool take_mail(struct session *session)
     return true;
 }
 
+/* The port is left to connect(), which may give one to several connections. */
+static void bind_to_source(int fd, const struct sockaddr_in *source)
+{
+    int on = 1;
+
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof(on));
+    if (bind(fd, (const struct sockaddr *)source, sizeof(*source)) < 0)
+        bench_fail("cannot come from the address given: %s", strerror(errno));
+}
+
 static void connect_again(struct session *session)
 {
     struct load *load = session->load;
@@ -188,6 +209,8 @@ static void connect_again(struct session *session)
     session->sent = session->output_length = session->input_length = 0;
     enter(session, SESSION_CONNECTING);
     bench_set_nodelay(fd);
+    if (load->source.sin_addr.s_addr != 0)
+        bind_to_source(fd, &load->source);
     if (!load->stays_idle && !take_mail(session)) {
         end(session);
         return;
@@ -235,11 +258,14 @@ static void on_ehlo_reply(struct session *session)
 
 static void on_envelope_reply(struct session *session)
 {
+    struct load *load = session->load;
+
     session->envelope_step++;
     if (session->envelope_step == ENVELOPE_COMMANDS) {
         enter(session, SESSION_MESSAGE);
-        session->output = session->load->message;
-        session->output_length = session->load->message_length;
+        session->output = load->mails[load->next_mail].octets;
+        session->output_length = load->mails[load->next_mail].length;
+        load->next_mail = (load->next_mail + 1) % load->mail_count;
     } else if (!session->has_pipelining) {
         say(session, SESSION_ENVELOPE, envelope[session->envelope_step]);
     }

@@ -19,25 +19,37 @@ enum tls_mode {
     TLS_IMPLICIT, /* the handshake comes before the greeting */
 };
 
+/* As it goes out: dot-stuffed, with its final dot. */
+struct mail {
+    const char *octets;
+    size_t length;
+};
+
 /* What to do, and what came of it; one for the process. */
 struct load {
     /* the order, fixed before the first session starts */
     struct sockaddr_in address;
+    struct sockaddr_in source; /* where connections come from; 0.0.0.0: anywhere */
     enum tls_mode tls;
     SSL_CTX *tls_context;    /* NULL without TLS */
-    char *message;           /* dot-stuffed, with its final dot */
-    size_t message_length;
+    char *octets;            /* of all mails */
+    size_t octet_count;
+    struct mail *mails;      /* sent in turn, from the first again behind the last */
+    size_t mail_count;
     uint64_t per_connection; /* mails on one connection; 0: as many as there are */
     bool stays_idle;         /* sessions stop after EHLO and send nothing */
     int epoll_fd;
 
     /* the state of the run */
     uint64_t mails_left;     /* not given to a session yet */
+    size_t next_mail;        /* place in `mails` */
     uint64_t active;         /* sessions that have not ended */
     uint64_t idle;           /* sessions that stopped after EHLO */
 
     /* results */
     uint32_t *latencies_us;  /* one per accepted mail: connect or MAIL to the final reply */
+    uint64_t *dots_us;       /* when each final dot went out, in this order */
+    uint64_t dots;           /* how many did */
     uint64_t accepted;       /* mails that got 250 */
     uint64_t errors;         /* mails or idle sessions that came to nothing */
     uint64_t connections;

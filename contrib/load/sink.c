@@ -6,6 +6,9 @@
  *
  * It listens on 127.0.0.1, prints "ready PORT", and then one line of JSON with
  * its counts for each line read from stdin, and a last one at the end of stdin.
+ * Instead of an empty line, "ends" asks when each message ended since it was last
+ * asked for (microseconds on the monotonic clock), and "head" for the first octets of
+ * the latest message.
  * The counts are what makes the bench honest: what a gateway said it delivered
  * must have arrived here, and as many octets of it.
  *
@@ -32,6 +35,8 @@
 #define MAX_REPLIES 4096         /* octets of replies not written yet */
 #define READ_BYTES (64 * 1024)
 #define MAX_MESSAGE_BYTES 104857600
+#define MAX_ENDS 65536           /* moments kept between two questions for them */
+#define HEAD_BYTES 4096          /* octets kept of the latest message */
 
 /* Where in a message the next octet falls. */
 enum data_place {
@@ -70,6 +75,13 @@ static struct {
     uint64_t errors; /* commands refused, connections lost inside a message */
 } counts;
 
+static struct {
+    uint64_t ends_us[MAX_ENDS];
+    size_t end_count;
+    char head[HEAD_BYTES]; /* of the message whose MAIL came last */
+    size_t head_length;
+} latest;
+
 static int epoll_fd;
 static char input[READ_BYTES];
 
@@ -80,6 +92,32 @@ static void print_counts(void)
            (uintmax_t)counts.connections, (uintmax_t)counts.messages, (uintmax_t)counts.chunked,
            (uintmax_t)counts.bytes, (uintmax_t)counts.open, (uintmax_t)counts.errors);
     fflush(stdout);
+}
+
+static void print_ends(void)
+{
+    printf("[");
+    for (size_t i = 0; i < latest.end_count; i++)
+        printf("%s%ju", i == 0 ? "" : ", ", (uintmax_t)latest.ends_us[i]);
+    printf("]\n");
+    fflush(stdout);
+    latest.end_count = 0;
+}
+
+static void print_head(void)
+{
+    bench_print_string(latest.head, latest.head_length);
+    printf("\n");
+    fflush(stdout);
+}
+
+/* Octets of a message, as they come: stuffed dots and the final one are not taken out. */
+static void keep_head(const char *data, size_t length)
+{
+    size_t room = sizeof(latest.head) - latest.head_length;
+
+    memcpy(latest.head + latest.head_length, data, length < room ? length : room);
+    latest.head_length += length < room ? length : room;
 }
 
 static void client_free(struct client *client)
@@ -155,6 +193,8 @@ static void end_message(struct client *client)
         counts.messages++;
         counts.chunked += client->is_chunked;
         counts.bytes += client->message_bytes;
+        if (latest.end_count < MAX_ENDS)
+            latest.ends_us[latest.end_count++] = bench_now_us();
         add_reply(client, "250 2.0.0 thrown away\r\n");
     }
     reset(client);
@@ -214,6 +254,7 @@ static void answer_command(struct client *client)
         add_reply(client, "250 sink.example\r\n");
     } else if (line_is(client, "MAIL FROM:") && !client->in_transaction) {
         client->in_transaction = true;
+        latest.head_length = 0;
         add_reply(client, "250 2.1.0 ok\r\n");
     } else if (line_is(client, "RCPT TO:") && client->in_transaction) {
         client->has_recipient = true;
@@ -334,12 +375,16 @@ static bool read_client(struct client *client)
     if (got == 0)
         return false;
     for (size_t used = 0; used < (size_t)got && !client->is_ending;) {
+        size_t left = (size_t)got - used;
+
+        if (client->in_chunk || client->in_data)
+            keep_head(input + used, left);
         if (client->in_chunk)
-            used += take_chunk(client, (size_t)got - used);
+            used += take_chunk(client, left);
         else if (client->in_data)
-            used += take_data(client, input + used, (size_t)got - used);
+            used += take_data(client, input + used, left);
         else
-            used += take_command(client, input + used, (size_t)got - used);
+            used += take_command(client, input + used, left);
     }
     return flush_replies(client);
 }
@@ -383,16 +428,18 @@ static int listen_on(uint16_t port)
     return fd;
 }
 
-/* Answers each line of stdin with the counts; false at its end. */
+/* Answers each line of stdin, which comes in one piece; false at its end. */
 static bool read_stdin(void)
 {
-    char lines[256];
-    ssize_t got = read(STDIN_FILENO, lines, sizeof(lines));
+    char line[256];
+    ssize_t got = read(STDIN_FILENO, line, sizeof(line));
 
-    for (ssize_t i = 0; i < got; i++) {
-        if (lines[i] == '\n')
-            print_counts();
-    }
+    if (got == 5 && memcmp(line, "ends\n", 5) == 0)
+        print_ends();
+    else if (got == 5 && memcmp(line, "head\n", 5) == 0)
+        print_head();
+    else if (got > 0)
+        print_counts();
     return got > 0;
 }
 

@@ -19,9 +19,11 @@ libbase_a_SOURCES = \
 libbase_a_CPPFLAGS = $(AM_CPPFLAGS) $(OPENSSL_CFLAGS)
 BASE_LIBS = libbase.a -lcrypto
 
-UNIT_TESTS += unit-base unit-base-print unit-base-store unit-base-system
+UNIT_TESTS += unit-base unit-base-crypto unit-base-print unit-base-store unit-base-system
 unit_base_SOURCES = tests/unit/base_test.c tests/unit/unit.h
 unit_base_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
+unit_base_crypto_SOURCES = tests/unit/base_crypto_test.c tests/unit/unit.h
+unit_base_crypto_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
 unit_base_print_SOURCES = tests/unit/base_print_test.c tests/unit/unit.h
 unit_base_print_LDADD = $(BASE_LIBS) $(CHECK_LIBS)
 unit_base_store_SOURCES = tests/unit/base_store_test.c tests/unit/unit.h

@@ -23,7 +23,13 @@
 
 #include "base/memory.h"
 #include "checks/body_length.h"
+#include "checks/body_reader.h"
 #include "checks/dkim_entries.h"
+
+/* What the library takes: for itself, for each signature, and for each field. */
+#define LIBRARY_BYTES 8192
+#define LIBRARY_SIGNATURE_BYTES 12288
+#define LIBRARY_FIELD_BYTES 128
 
 /* So wrong may a time be before the library minds; it goes wrong itself below so many seconds. */
 #define LIBRARY_DRIFT_S 1200000000
@@ -42,11 +48,9 @@ struct dkim_check {
     uint64_t now_s;
     /* State. */
     enum state state;
-    uint64_t taken_bytes;      /* while the header section goes on */
+    struct body_reader reader;
     struct dkim_entries signatures;
     struct body_length length; /* counted when one of them has l= */
-    uint64_t body_bytes;
-    char last_bytes[2];        /* of the body */
     DKIM *dkim;                /* owned; NULL when there is nothing to verify */
 };
 
@@ -151,6 +155,21 @@ void dkim_check_free(struct dkim_check **handle)
     *handle = NULL;
 }
 
+uint64_t dkim_check_bytes(const struct dkim_settings *settings, const struct message *message)
+{
+    size_t signatures = 0;
+
+    for (size_t i = 0; i < message->header.field_count; i++)
+        if (dkim_entries_is_signature(message, &message->header.fields[i]))
+            signatures++;
+    if (signatures == 0)
+        return 0;
+    if (signatures > settings->max_signatures)
+        signatures = settings->max_signatures;
+    return LIBRARY_BYTES + signatures * LIBRARY_SIGNATURE_BYTES +
+           message->header.field_count * LIBRARY_FIELD_BYTES + 2 * message->header.length;
+}
+
 bool dkim_check_is_header_taken(const struct dkim_check *check)
 {
     return check->state != STATE_HEADER;
@@ -234,41 +253,22 @@ static void take_body(struct dkim_check *check, struct slice bytes)
 {
     if (bytes.length == 0 || dkim_entries_count_alive(&check->signatures) == 0)
         return;
-    check->body_bytes += bytes.length;
-    check->last_bytes[0] = bytes.length > 1 ? bytes.data[bytes.length - 2] : check->last_bytes[1];
-    check->last_bytes[1] = bytes.data[bytes.length - 1];
     if (check->signatures.has_length_limit)
         body_length_add(&check->length, bytes);
     if (dkim_body(check->dkim, unconst(bytes.data), bytes.length) != DKIM_STAT_OK)
         dkim_entries_refuse_all(&check->signatures, DKIM_REASON_INTERNAL);
 }
 
-/*
- * The header parser's copy holds the content up to the byte that showed the section to be over. A
- * line that is no field belongs to the body, and it may have begun in an earlier piece.
- */
-static void take_first_body(struct dkim_check *check, const struct message *message,
-                            struct slice piece)
-{
-    const struct header_parser *header = &message->header;
-    size_t start = header->length + (header->end == HEADER_END_EMPTY_LINE ? 2 : 0);
-
-    take_body(check, slice_from_offset(text_slice(&header->text), start));
-    take_body(check, slice_from_offset(piece, header->text.length - check->taken_bytes));
-}
-
 void dkim_check_take(struct dkim_check *check, const struct message *message, struct slice piece)
 {
+    struct slice runs[2];
+
     assert(check->state <= STATE_BODY && message->problem == MESSAGE_OK);
-    if (check->state == STATE_BODY) {
-        take_body(check, piece);
-        return;
-    }
-    if (message_is_header_complete(message)) {
+    body_reader_take(&check->reader, message, piece, runs);
+    if (check->state == STATE_HEADER && check->reader.is_header_over)
         take_header(check, message);
-        take_first_body(check, message, piece);
-    }
-    check->taken_bytes += piece.length;
+    take_body(check, runs[0]);
+    take_body(check, runs[1]);
 }
 
 void dkim_check_end(struct dkim_check *check, const struct message *message)
@@ -276,9 +276,7 @@ void dkim_check_end(struct dkim_check *check, const struct message *message)
     assert(check->state <= STATE_BODY);
     if (check->state == STATE_HEADER)
         take_header(check, message);
-    /* What is passed on ends in CRLF too. */
-    if (check->body_bytes > 0 && (check->last_bytes[0] != '\r' || check->last_bytes[1] != '\n'))
-        take_body(check, SLICE("\r\n"));
+    take_body(check, body_reader_end(&check->reader));
     check->state = STATE_ENDED;
 }
 

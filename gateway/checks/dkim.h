@@ -37,13 +37,16 @@ void dkim_library_free(struct dkim_library **library);
 struct dkim_check;
 
 /*
- * Once the header section is over, a check of a signed message holds a copy of it and 10 KiB or so
- * for each signature; of an unsigned one next to nothing.
- *
- * `library` and `settings` are kept until dkim_check_free; `now_s` is the wall clock's. */
+ * `library` and `settings` are kept until dkim_check_free; `now_s` is the wall clock's.
+ */
 struct dkim_check *dkim_check_new(struct dkim_library *library,
                                   const struct dkim_settings *settings, uint64_t now_s);
 void dkim_check_free(struct dkim_check **check);
+/*
+ * The most that a check of this message, whose header section is over, holds until it has given its
+ * finding: a copy of that section, and some 10 KiB for each signature. 0 where there is none.
+ */
+uint64_t dkim_check_bytes(const struct dkim_settings *settings, const struct message *message);
 
 /*
  * The piece that message_append has just taken without a problem. After a problem of the message

@@ -89,10 +89,9 @@ static bool is_canon(struct slice word, bool *is_relaxed)
 static enum dkim_reason read_canon(struct dkim_claim *claim, struct slice value)
 {
     size_t slash = value.length;
-    bool is_relaxed;
 
     (void)slice_find_byte(value, '/', &slash);
-    if (!is_canon(slice_until(value, slash), &is_relaxed))
+    if (!is_canon(slice_until(value, slash), &claim->is_header_relaxed))
         return DKIM_REASON_CANON;
     if (slash < value.length &&
         !is_canon(slice_from_offset(value, slash + 1), &claim->is_body_relaxed))
@@ -254,25 +253,31 @@ static enum dkim_reason read_identity(struct dkim_claim *claim, struct slice val
     return reason;
 }
 
-/* The first that refuses gives the reason. */
+#define KIND(kind) (1u << (kind))
+#define OF_DKIM KIND(DKIM_CLAIM_SIGNATURE)
+#define OF_MESSAGES (OF_DKIM | KIND(DKIM_CLAIM_ARC_MESSAGE))
+#define OF_ALL (OF_MESSAGES | KIND(DKIM_CLAIM_ARC_SEAL))
+
+/* The first that refuses gives the reason. A tag that a kind does not have is not looked at. */
 static const struct {
     const char *name;
+    unsigned int kinds; /* KINDs that have it */
     bool is_required;
     enum dkim_reason (*read)(struct dkim_claim *claim, struct slice value);
 } readers[] = {
-    { "d", true, read_domain },
-    { "s", true, read_selector },
-    { "i", false, read_identity },
-    { "v", true, read_version },
-    { "a", true, read_algorithm },
-    { "c", false, read_canon },
-    { "q", false, read_query },
-    { "h", true, read_header_list },
-    { "bh", true, read_body_hash },
-    { "b", true, read_signature },
-    { "l", false, read_length },
-    { "t", false, read_signed },
-    { "x", false, read_expiry },
+    { "d", OF_ALL, true, read_domain },
+    { "s", OF_ALL, true, read_selector },
+    { "i", OF_DKIM, false, read_identity },
+    { "v", OF_DKIM, true, read_version },
+    { "a", OF_ALL, true, read_algorithm },
+    { "c", OF_MESSAGES, false, read_canon },
+    { "q", OF_MESSAGES, false, read_query },
+    { "h", OF_MESSAGES, true, read_header_list },
+    { "bh", OF_MESSAGES, true, read_body_hash },
+    { "b", OF_ALL, true, read_signature },
+    { "l", OF_MESSAGES, false, read_length },
+    { "t", OF_ALL, false, read_signed },
+    { "x", OF_MESSAGES, false, read_expiry },
 };
 
 /* White space may stand anywhere in these values, and means nothing in any of them. */
@@ -289,7 +294,8 @@ static enum dkim_reason read_one(struct dkim_claim *claim, size_t index, struct 
 }
 
 /* Reads on behind a refusal, so that the finding can say whose signature it was. */
-static enum dkim_reason read_all(struct dkim_claim *claim, const struct dkim_tags *tags)
+static enum dkim_reason read_all(struct dkim_claim *claim, enum dkim_claim_kind kind,
+                                 const struct dkim_tags *tags)
 {
     enum dkim_reason first = DKIM_REASON_NONE;
 
@@ -297,6 +303,8 @@ static enum dkim_reason read_all(struct dkim_claim *claim, const struct dkim_tag
         enum dkim_reason reason = DKIM_REASON_NONE;
         struct slice value;
 
+        if ((readers[i].kinds & KIND(kind)) == 0)
+            continue;
         if (dkim_tags_find(tags, readers[i].name, &value))
             reason = read_one(claim, i, value);
         else if (readers[i].is_required)
@@ -310,7 +318,7 @@ static enum dkim_reason read_all(struct dkim_claim *claim, const struct dkim_tag
     return first;
 }
 
-void dkim_claim_parse(struct dkim_claim *claim, struct slice value)
+void dkim_claim_parse(struct dkim_claim *claim, enum dkim_claim_kind kind, struct slice value)
 {
     struct dkim_tags tags;
 
@@ -320,7 +328,7 @@ void dkim_claim_parse(struct dkim_claim *claim, struct slice value)
     else if (!dkim_tags_parse(value, &tags))
         claim->reason = DKIM_REASON_SYNTAX;
     else
-        claim->reason = read_all(claim, &tags);
+        claim->reason = read_all(claim, kind, &tags);
     if (claim->reason != DKIM_REASON_NONE) {
         mem_free(claim->key_name);
         claim->key_name = NULL;

@@ -40,20 +40,17 @@ static bool is_readable(const struct message *message, const struct header_field
            !slice_find_byte(name, '\t', &at);
 }
 
-static void add_entry(struct dkim_entries *all, size_t max_count, struct slice value)
+struct dkim_entry *dkim_entries_add(struct dkim_entries *all, enum dkim_claim_kind kind,
+                                    struct slice value)
 {
     struct dkim_entry *entry;
 
-    if (all->count >= max_count) {
-        all->ignored_count++;
-        return;
-    }
-    all->entries = mem_grow(all->entries, all->count, &all->capacity,
-                              sizeof *all->entries);
+    all->entries = mem_grow(all->entries, all->count, &all->capacity, sizeof *all->entries);
     entry = &all->entries[all->count++];
     *entry = (struct dkim_entry){ .shadow = DKIM_REASON_NONE };
-    dkim_claim_parse(&entry->claim, value);
+    dkim_claim_parse(&entry->claim, kind, value);
     all->has_length_limit |= entry->claim.said.has_length_limit;
+    return entry;
 }
 
 static void read_fields(struct dkim_entries *all, const struct message *message,
@@ -66,8 +63,13 @@ static void read_fields(struct dkim_entries *all, const struct message *message,
             all->is_header_bad = true;
         if (is_from(message, field))
             all->from_count++;
-        if (dkim_entries_is_signature(message, field))
-            add_entry(all, max_count, message_field_value(message, field));
+        if (!dkim_entries_is_signature(message, field))
+            continue;
+        if (all->count < max_count)
+            (void)dkim_entries_add(all, DKIM_CLAIM_SIGNATURE,
+                                   message_field_value(message, field));
+        else
+            all->ignored_count++;
     }
 }
 
@@ -130,8 +132,8 @@ static void refuse_unknowable(struct dkim_entries *all)
     }
 }
 
-static void judge_times(struct dkim_entry *entry, const struct dkim_settings *settings,
-                        uint64_t now_s)
+void dkim_entry_judge_times(struct dkim_entry *entry, const struct dkim_settings *settings,
+                            uint64_t now_s)
 {
     uint64_t drift_s = settings->clock_drift_s;
     const struct dkim_claim *claim = &entry->claim;
@@ -151,7 +153,7 @@ void dkim_entries_read(struct dkim_entries *all, const struct message *message,
     limit_work(all, message);
     refuse_unknowable(all);
     for (size_t i = 0; i < all->count; i++)
-        judge_times(&all->entries[i], settings, now_s);
+        dkim_entry_judge_times(&all->entries[i], settings, now_s);
 }
 
 void dkim_entries_clear(struct dkim_entries *all)

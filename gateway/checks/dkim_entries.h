@@ -43,6 +43,13 @@ void dkim_entries_read(struct dkim_entries *entries, const struct message *messa
                        const struct dkim_settings *settings, uint64_t now_s);
 void dkim_entries_clear(struct dkim_entries *entries);
 
+/* One more, of this value; borrowed until the next one is added. */
+struct dkim_entry *dkim_entries_add(struct dkim_entries *entries, enum dkim_claim_kind kind,
+                                    struct slice value);
+/* Holds t=, x= and l= against the clock and the settings. */
+void dkim_entry_judge_times(struct dkim_entry *entry, const struct dkim_settings *settings,
+                            uint64_t now_s);
+
 /* The field is one of those that became entries, or would have. */
 bool dkim_entries_is_signature(const struct message *message, const struct header_field *field);
 /* A field from its name on, without the CRLF at its end. */

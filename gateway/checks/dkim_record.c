@@ -42,23 +42,29 @@ static bool take_element(struct slice *rest, unsigned char type, struct slice *c
     return true;
 }
 
-/* A positive number: how many bits it has. */
-static bool take_number(struct slice *rest, unsigned int *bits, bool *is_odd)
+/* A positive number, without the zeros in front of it. */
+static bool take_number(struct slice *rest, struct slice *number)
 {
-    struct slice number;
+    if (!take_element(rest, DER_INTEGER, number) || number->length == 0 ||
+        (unsigned char)number->data[0] >= 0x80)
+        return false;
+    while (number->length > 0 && number->data[0] == 0)
+        *number = slice_from_offset(*number, 1);
+    return number->length > 0;
+}
 
-    if (!take_element(rest, DER_INTEGER, &number) || number.length == 0 ||
-        (unsigned char)number.data[0] >= 0x80)
-        return false;
-    *is_odd = (number.data[number.length - 1] & 1) != 0;
-    while (number.length > 0 && number.data[0] == 0)
-        number = slice_from_offset(number, 1);
-    if (number.length == 0)
-        return false;
-    *bits = (unsigned int)number.length * 8;
+static unsigned int count_bits(struct slice number)
+{
+    unsigned int bits = (unsigned int)number.length * 8;
+
     for (unsigned int top = (unsigned char)number.data[0]; top < 0x80; top <<= 1)
-        --*bits;
-    return true;
+        bits--;
+    return bits;
+}
+
+static bool is_odd(struct slice number)
+{
+    return (number.data[number.length - 1] & 1) != 0;
 }
 
 /* 1.2.840.113549.1.1.1, rsaEncryption (RFC 8017 appendix A). */
@@ -70,24 +76,21 @@ static bool is_rsa(struct slice algorithm)
            slice_equals(object, SLICE("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01"));
 }
 
-static bool read_rsa(struct slice der, unsigned int *bits, unsigned int *exponent_bits)
+bool dkim_record_find_numbers(struct slice der, struct slice *modulus, struct slice *exponent)
 {
     struct slice info;
     struct slice algorithm;
     struct slice key;
     struct slice numbers;
-    bool is_odd_modulus;
-    bool is_odd_exponent;
 
     if (!take_element(&der, DER_SEQUENCE, &info) ||
         !take_element(&info, DER_SEQUENCE, &algorithm) || !is_rsa(algorithm) ||
         !take_element(&info, DER_BIT_STRING, &key) || key.length == 0 || key.data[0] != 0)
         return false;
     key = slice_from_offset(key, 1);
-    return take_element(&key, DER_SEQUENCE, &numbers) &&
-           take_number(&numbers, bits, &is_odd_modulus) &&
-           take_number(&numbers, exponent_bits, &is_odd_exponent) && is_odd_modulus &&
-           is_odd_exponent && *exponent_bits > 1;
+    return take_element(&key, DER_SEQUENCE, &numbers) && take_number(&numbers, modulus) &&
+           take_number(&numbers, exponent) && is_odd(*modulus) && is_odd(*exponent) &&
+           count_bits(*exponent) > 1;
 }
 
 /* ---- the record ---- */
@@ -104,15 +107,20 @@ static bool has_item(struct slice list, const char *wanted)
 
 static enum dkim_reason check_key(struct dkim_record *record, struct slice bytes)
 {
-    unsigned int exponent_bits;
+    struct slice modulus = SLICE_EMPTY;
+    struct slice exponent = SLICE_EMPTY;
+    bool is_key;
 
     if (record->is_ed25519) {
         record->key_bits = 256;
         return bytes.length == DKIM_ED25519_BYTES ? DKIM_REASON_NONE : DKIM_REASON_KEY_UNREADABLE;
     }
-    if (!read_rsa(bytes, &record->key_bits, &exponent_bits))
+    is_key = dkim_record_find_numbers(bytes, &modulus, &exponent);
+    if (modulus.length > 0)
+        record->key_bits = count_bits(modulus);
+    if (!is_key)
         return DKIM_REASON_KEY_UNREADABLE;
-    if (record->key_bits > DKIM_MAX_RSA_BITS || exponent_bits > DKIM_MAX_EXPONENT_BITS)
+    if (record->key_bits > DKIM_MAX_RSA_BITS || count_bits(exponent) > DKIM_MAX_EXPONENT_BITS)
         return DKIM_REASON_KEY_LARGE;
     return DKIM_REASON_NONE;
 }

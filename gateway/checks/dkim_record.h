@@ -35,6 +35,13 @@ enum dkim_reason dkim_record_parse(struct dkim_record *record, struct slice text
     __attribute__((warn_unused_result));
 void dkim_record_clear(struct dkim_record *record);
 
+/*
+ * The two numbers of an RSA key, out of the bytes that its p= stands for: the highest byte first,
+ * no zeros in front, borrowed from `der`. False when it is no such key.
+ */
+bool dkim_record_find_numbers(struct slice der, struct slice *modulus, struct slice *exponent)
+    __attribute__((warn_unused_result));
+
 /* It is meant to be a key, well-formed or not: other TXT records may stand at the same name. */
 bool dkim_record_is_meant(struct slice text);
 

@@ -20,6 +20,7 @@ CHECKS_LIBS = libchecks.a libevidence.a libdns.a $(OPENDKIM_LIBS) $(SPF2_LIBS) \
 libchecks_a_CPPFLAGS = $(AM_CPPFLAGS) $(OPENDKIM_CFLAGS) $(PSL_CFLAGS)
 libchecks_a_SOURCES += \
 	gateway/checks/body_length.c gateway/checks/body_length.h \
+	gateway/checks/body_reader.c gateway/checks/body_reader.h \
 	gateway/checks/dkim_claim.c gateway/checks/dkim_claim.h \
 	gateway/checks/dkim_entries.c gateway/checks/dkim_entries.h \
 	gateway/checks/dkim_reason.c gateway/checks/dkim_reason.h \
@@ -29,7 +30,8 @@ libchecks_a_SOURCES += \
 	gateway/checks/dkim.c gateway/checks/dkim.h
 
 UNIT_TESTS += unit-dkim-cases
-unit_dkim_cases_SOURCES = tests/unit/dkim_cases_test.c tests/unit/dkim_unit.h tests/unit/unit.h
+unit_dkim_cases_SOURCES = tests/unit/dkim_cases_test.c tests/unit/dkim_unit.h \
+	tests/unit/message_cases.c tests/unit/message_cases.h tests/unit/unit.h
 unit_dkim_cases_LDADD = $(CHECKS_LIBS) $(CHECK_LIBS)
 
 FUZZ_TARGETS += fuzz-dkim
@@ -44,6 +46,28 @@ unit_dkim_LDADD = $(CHECKS_LIBS) $(CHECK_LIBS)
 
 # Other signers than the library; it runs unit-dkim-cases.
 TESTS += tests/checks/dkim_interop_test.py
+
+# ARC.
+libchecks_a_SOURCES += \
+	gateway/checks/arc.c gateway/checks/arc.h \
+	gateway/checks/arc_chain.c gateway/checks/arc_chain.h \
+	gateway/checks/arc_claim.c gateway/checks/arc_claim.h \
+	gateway/checks/canon.c gateway/checks/canon.h
+
+UNIT_TESTS += unit-arc unit-arc-cases
+unit_arc_SOURCES = tests/unit/arc_test.c tests/unit/arc_unit.h tests/unit/dkim_unit.h \
+	tests/unit/unit.h
+unit_arc_LDADD = $(CHECKS_LIBS) $(CHECK_LIBS)
+unit_arc_cases_SOURCES = tests/unit/arc_cases_test.c tests/unit/arc_unit.h \
+	tests/unit/dkim_unit.h tests/unit/message_cases.c tests/unit/message_cases.h tests/unit/unit.h
+unit_arc_cases_LDADD = $(CHECKS_LIBS) $(CHECK_LIBS)
+
+FUZZ_TARGETS += fuzz-arc
+fuzz_arc_SOURCES = tests/fuzz/arc_fuzz.c $(FUZZ_MAIN)
+fuzz_arc_LDADD = $(CHECKS_LIBS) $(FUZZ_LIBS)
+
+# Other signers than our own; it runs unit-arc-cases.
+TESTS += tests/checks/arc_interop_test.py
 
 # SPF and DMARC.
 UNIT_TESTS += unit-spf unit-spf-cases

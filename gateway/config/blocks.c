@@ -238,6 +238,8 @@ static const struct setting checks_settings[] = {
     { .key = "dkim-length", .type = SETTING_WORD, TO(dkim_length), .words = length_words,
       .default_text = "whole",
       .doc = "What a signature that names a length of the body must cover to count." },
+    { .key = "arc-sets", .type = SETTING_NUMBER, TO(max_arc_sets), .min = 1, .max = 50,
+      .default_text = "10", .doc = "Sets that an ARC chain may have; a longer one fails." },
     { .key = "dmarc-discovery", .type = SETTING_WORD, TO(dmarc_discovery),
       .words = discovery_words, .default_text = "tree",
       .doc = "How DMARC learns to which organization a domain belongs: from the DNS, or from a "

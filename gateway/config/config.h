@@ -214,6 +214,7 @@ struct config_checks {
     uint64_t max_signatures;     /* of one mail */
     uint64_t min_key_bits;       /* of RSA */
     enum dkim_length dkim_length;
+    uint64_t max_arc_sets;       /* of one chain */
     uint64_t clock_drift_ms;     /* of signers' clocks */
     enum shown_results results;
     bool has_received_spf;

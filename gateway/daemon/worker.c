@@ -41,6 +41,8 @@
 #define KEPT_BYTES (4u * 1024 * 1024)
 /* How often the loop's longest turn is published. */
 #define COUNT_MS 1000
+/* With -d, a turn as long as this is told of. */
+#define LONG_TURN_US 1000
 /* After the last session: so long its last words may take to reach the client. */
 #define LINGER_MS 200
 /*
@@ -387,6 +389,9 @@ static void on_count(void *owner)
     if (longest_us > counter_get(worker->counters, COUNTER_LONGEST_TURN_US))
         atomic_store_explicit(&worker->counters->values[COUNTER_LONGEST_TURN_US], longest_us,
                               memory_order_relaxed);
+    if (longest_us >= LONG_TURN_US)
+        log_debug("worker-turn", "%llu us was the longest turn of the last second",
+                  (unsigned long long)longest_us);
     loop_timer_start(&worker->count_timer, COUNT_MS);
 }
 

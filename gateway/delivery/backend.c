@@ -29,7 +29,7 @@ static enum client_tls tls_policy(const struct config_backend *config)
     return CLIENT_TLS_REQUIRED;
 }
 
-struct backend *backend_new(struct loop *loop, const struct config_backend *config,
+static struct backend *make(struct loop *loop, const struct config_backend *config,
                             struct tls_client *tls, struct spill *spill, const char *hostname)
 {
     struct backend *backend = mem_new(sizeof *backend);
@@ -51,8 +51,22 @@ struct backend *backend_new(struct loop *loop, const struct config_backend *conf
     backend->spill = spill;
     pool_init(&backend->pool, &settings);
     loop_timer_init(&backend->retry_timer, loop, learn, backend);
+    return backend;
+}
+
+struct backend *backend_new(struct loop *loop, const struct config_backend *config,
+                            struct tls_client *tls, struct spill *spill, const char *hostname)
+{
+    struct backend *backend = make(loop, config, tls, spill, hostname);
+
     learn(backend);
     return backend;
+}
+
+struct backend *backend_new_unasked(struct loop *loop, const struct config_backend *config,
+                                    const char *hostname)
+{
+    return make(loop, config, NULL, NULL, hostname);
 }
 
 /* ---- Learning. */

@@ -24,6 +24,9 @@ struct backend;
  */
 struct backend *backend_new(struct loop *loop, const struct config_backend *config,
                             struct tls_client *tls, struct spill *spill, const char *hostname);
+/* One that is never connected to, for who only asks what would become of a mail. */
+struct backend *backend_new_unasked(struct loop *loop, const struct config_backend *config,
+                                    const char *hostname);
 /* Closes the pool. Every forward on it must have ended. */
 void backend_free(struct backend **backend);
 /* Lets idle connections go and opens no learning ones: the worker drains. */

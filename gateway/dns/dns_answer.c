@@ -147,6 +147,15 @@ struct dns_answer *dns_answer_new_failed(const char *problem)
     return answer;
 }
 
+size_t dns_answer_bytes(const struct dns_answer *answer)
+{
+    size_t bytes = sizeof *answer + answer->record_count * sizeof *answer->records;
+
+    for (size_t i = 0; i < answer->record_count; i++)
+        bytes += answer->records[i].bytes.length;
+    return bytes;
+}
+
 struct dns_answer *dns_answer_ref(struct dns_answer *answer)
 {
     answer->reference_count++;

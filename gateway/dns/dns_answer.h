@@ -83,6 +83,8 @@ struct dns_answer *dns_answer_new(enum dns_result result, const struct dns_recor
 /* A failure, held once; `problem` is a literal. */
 struct dns_answer *dns_answer_new_failed(const char *problem);
 struct dns_answer *dns_answer_ref(struct dns_answer *answer);
+/* What it takes of memory. */
+size_t dns_answer_bytes(const struct dns_answer *answer);
 /* NULL is fine. */
 void dns_answer_unref(struct dns_answer *answer);
 

@@ -21,6 +21,7 @@ struct dns_answers {
     struct entry **entries;    /* owned, in the order in which they were wanted */
     size_t count;
     size_t capacity;
+    size_t forgotten_count;    /* that were entries before */
     size_t taken_count;        /* the first so many were handed out */
     size_t missing_count;      /* without an answer */
     struct map by_key;
@@ -41,12 +42,8 @@ struct dns_answers *dns_answers_new(size_t max_questions)
     return answers;
 }
 
-void dns_answers_free(struct dns_answers **handle)
+void dns_answers_forget(struct dns_answers *answers)
 {
-    struct dns_answers *answers = *handle;
-
-    if (answers == NULL)
-        return;
     for (size_t i = 0; i < answers->count; i++) {
         dns_answer_unref(answers->entries[i]->answer);
         mem_free(answers->entries[i]->key);
@@ -54,6 +51,18 @@ void dns_answers_free(struct dns_answers **handle)
     }
     mem_free(answers->entries);
     map_clear(&answers->by_key);
+    answers->entries = NULL;
+    answers->forgotten_count += answers->count;
+    answers->count = answers->capacity = answers->taken_count = answers->missing_count = 0;
+}
+
+void dns_answers_free(struct dns_answers **handle)
+{
+    struct dns_answers *answers = *handle;
+
+    if (answers == NULL)
+        return;
+    dns_answers_forget(answers);
     dns_answer_unref(answers->no_name);
     dns_answer_unref(answers->too_many);
     mem_free(answers);
@@ -92,7 +101,7 @@ const struct dns_answer *dns_answers_find(struct dns_answers *answers, struct sl
     name_start = key.length;
     if (dns_name_normalise(name, &key)) {
         entry = map_find(&answers->by_key, text_slice(&key));
-        if (entry == NULL && answers->count < answers->max_questions)
+        if (entry == NULL && dns_answers_count(answers) < answers->max_questions)
             entry = add_entry(answers, text_slice(&key), name_start, type);
         answer = entry != NULL ? entry->answer : answers->too_many;
     }
@@ -152,5 +161,5 @@ const struct dns_answer *dns_answers_get(const struct dns_answers *answers, size
 
 size_t dns_answers_count(const struct dns_answers *answers)
 {
-    return answers->count;
+    return answers->forgotten_count + answers->count;
 }

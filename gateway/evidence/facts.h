@@ -42,7 +42,10 @@ struct facts {
     uint64_t announced_size_bytes;   /* SIZE=; 0 when not given */
     const struct address *recipient; /* the one this walk is about; NULL before RCPT */
     uint64_t recipient_count;        /* accepted ones */
-    const struct message *message;   /* NULL before its end */
+    /* NULL before its end. Behind it, NULL says that nobody has it any more (tools that read logs):
+       then `from` may have one author of it, announced_size_bytes is its size, and no term about
+       the rest of its header is ever known. */
+    const struct message *message;
     const struct mailbox_list *from; /* see facts_parse_from; NULL before the end of the message */
     const struct findings *findings; /* of the checks so far; NULL: none is run */
     /*

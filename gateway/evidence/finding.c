@@ -62,12 +62,31 @@ void dkim_finding_clear(struct dkim_finding *finding)
     *finding = (struct dkim_finding){ .result = RESULT_NOT_RUN };
 }
 
+void arc_finding_clear(struct arc_finding *finding)
+{
+    for (size_t i = 0; i < finding->sealer_count; i++)
+        mem_free(finding->sealers[i]);
+    mem_free(finding->sealers);
+    *finding = (struct arc_finding){ .result = RESULT_NOT_RUN };
+}
+
+void arc_finding_print_problem(const struct arc_finding *finding, struct text *out)
+{
+    if (finding->problem == NULL)
+        return;
+    text_add_format(out, "%s (%s", finding->problem, finding->problem_field);
+    if (finding->problem_instance > 0)
+        text_add_format(out, " %zu", finding->problem_instance);
+    text_add_byte(out, ')');
+}
+
 void findings_clear(struct findings *findings)
 {
     spf_finding_clear(&findings->spf);
     spf_finding_clear(&findings->spf_helo);
     dkim_finding_clear(&findings->dkim);
     dmarc_finding_clear(&findings->dmarc);
+    arc_finding_clear(&findings->arc);
     findings->done = 0;
 }
 
@@ -80,6 +99,7 @@ enum check_result findings_result(const struct findings *findings, enum check_id
     case CHECK_SPF_HELO: return findings->spf_helo.result;
     case CHECK_DKIM: return findings->dkim.result;
     case CHECK_DMARC: return findings->dmarc.result;
+    case CHECK_ARC: return findings->arc.result;
     }
     return RESULT_NOT_RUN;
 }

@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/text.h"
+
 /* How one check ended. Each check uses those that its RFC has. */
 enum check_result {
     RESULT_NOT_RUN, /* nobody wanted to know, or there was nothing to look at */
@@ -114,9 +116,32 @@ struct dkim_finding {
 void dkim_signature_clear(struct dkim_signature *signature);
 void dkim_finding_clear(struct dkim_finding *finding);
 
+/* RFC 8617: the chain of those who handled a message and sealed what they found of it. */
+struct arc_finding {
+    enum check_result result;  /* none, pass, fail; temperror where a key could not be looked up and
+                                  all else holds */
+    size_t set_count;          /* the highest instance that is claimed */
+    /*
+     * d= of the seals, the newest first, in domain.h's one form; owned, and there as far as they
+     * could be read. Only of a chain that passes do they say who sealed, and of those only the
+     * newest stands for the message as it is.
+     */
+    char **sealers;
+    size_t sealer_count;
+    const char *reason;        /* of temperror and fail, a stable word; a literal; else NULL */
+    const char *problem;       /* the same as a sentence part for the owner; likewise */
+    const char *problem_field; /* the name of the field that shows it; likewise */
+    size_t problem_instance;   /* and its i=; 0 where that is not known */
+};
+
+/* Frees what it owns; it is RESULT_NOT_RUN then. */
+void arc_finding_clear(struct arc_finding *finding);
+/* Appends "the key is revoked (ARC-Seal 2)"; nothing where there is no problem. */
+void arc_finding_print_problem(const struct arc_finding *finding, struct text *out);
+
 /* The checks, by what they look at. */
-enum check_id { CHECK_SPF, CHECK_SPF_HELO, CHECK_DKIM, CHECK_DMARC };
-#define CHECK_COUNT 4
+enum check_id { CHECK_SPF, CHECK_SPF_HELO, CHECK_DKIM, CHECK_DMARC, CHECK_ARC };
+#define CHECK_COUNT 5
 /* For sets of checks. */
 #define CHECK_BIT(id) (1u << (id))
 
@@ -127,6 +152,7 @@ struct findings {
     struct spf_finding spf_helo;
     struct dkim_finding dkim;
     struct dmarc_finding dmarc;
+    struct arc_finding arc;
 };
 
 /* Frees what they own. */

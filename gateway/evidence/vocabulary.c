@@ -51,8 +51,14 @@ static const struct vocabulary_term terms[] = {
     { "dmarc-policy", TERM_DMARC_POLICY, VALUE_KEYWORD, "none quarantine reject", PHASE_MESSAGE,
       DMARC_CHECKS, "none, quarantine, reject",
       "what that domain wishes for mail that fails DMARC" },
-    { "dns-temperror", TERM_DNS_TEMPERROR, VALUE_KEYWORD, "any spf spf-helo dkim dmarc",
-      PHASE_MESSAGE, CHECK_BIT(CHECK_SPF_HELO) | DMARC_CHECKS, "any, spf, spf-helo, dkim, dmarc",
+    { "arc", TERM_ARC, VALUE_KEYWORD, "none pass fail temperror", PHASE_MESSAGE,
+      CHECK_BIT(CHECK_ARC), "none, pass, fail, temperror",
+      "whether the chain of those who handled the mail holds" },
+    { "arc-sealer", TERM_ARC_SEALER, NAMES, NULL, PHASE_MESSAGE, CHECK_BIT(CHECK_ARC),
+      "DOMAIN, .DOMAIN, own-domain, in LIST", "the last of them, when the chain holds" },
+    { "dns-temperror", TERM_DNS_TEMPERROR, VALUE_KEYWORD, "any spf spf-helo dkim dmarc arc",
+      PHASE_MESSAGE, CHECK_BIT(CHECK_SPF_HELO) | DMARC_CHECKS | CHECK_BIT(CHECK_ARC),
+      "any, spf, spf-helo, dkim, dmarc, arc",
       "a check that could not be finished, since the DNS did not answer" },
 
     { "auth", TERM_UNAVAILABLE, 0, NULL, PHASE_MAIL, 0, "", "nobody can log in yet" },
@@ -60,8 +66,6 @@ static const struct vocabulary_term terms[] = {
     { "dnsbl", TERM_UNAVAILABLE, 0, NULL, PHASE_CONNECT, 0, "", "it does not ask block lists yet" },
     { "greylist", TERM_UNAVAILABLE, 0, NULL, PHASE_RCPT, 0, "", "it does not greylist yet" },
     { "rate", TERM_UNAVAILABLE, 0, NULL, PHASE_RCPT, 0, "", "it does not count rates yet" },
-    { "arc", TERM_UNAVAILABLE, 0, NULL, PHASE_MESSAGE, 0, "", "it does not check ARC yet" },
-    { "arc-sealer", TERM_UNAVAILABLE, 0, NULL, PHASE_MESSAGE, 0, "", "it does not check ARC yet" },
     { "milter", TERM_UNAVAILABLE, 0, NULL, PHASE_MESSAGE, 0, "", "it does not ask milters yet" },
 };
 

@@ -35,6 +35,8 @@ enum term_id {
     TERM_DKIM_DOMAIN,
     TERM_DMARC,
     TERM_DMARC_POLICY,
+    TERM_ARC,
+    TERM_ARC_SEALER,
     TERM_DNS_TEMPERROR,
     TERM_UNAVAILABLE, /* a word of a later version */
 };

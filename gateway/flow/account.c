@@ -110,6 +110,10 @@ static void add_problems(struct text *out, const struct findings *findings)
             break;
         }
     add_problem(out, "dmarc", findings->dmarc.problem);
+    if (findings->arc.problem != NULL) {
+        add_problem(out, "arc", "");
+        arc_finding_print_problem(&findings->arc, out);
+    }
 }
 
 void account_set_findings(struct account *account, const struct findings *kept_findings,
@@ -128,6 +132,10 @@ void account_set_findings(struct account *account, const struct findings *kept_f
     record->dmarc = word_of(kept_findings, CHECK_DMARC);
     record->dmarc_policy =
         dmarc->record_domain != NULL ? dmarc_policy_word(dmarc->policy) : NULL;
+    record->arc = word_of(kept_findings, CHECK_ARC);
+    record->arc_sealer = kept_findings->arc.result == RESULT_PASS
+                             ? kept_findings->arc.sealers[0]
+                             : NULL;
     record->dns_question_count = question_count;
     record->check_ms = (int64_t)waited_ms;
     text_init(&text, CHECK_TEXT_MAX_BYTES);

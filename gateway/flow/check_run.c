@@ -3,17 +3,29 @@
  * The checks of one transaction; see check_run.h. One step runs each check that has
  * begun and not ended, in an order in which none comes before what it builds on, and
  * then asks what they have missed. Answers that come in one turn make one step.
+ *
+ * Whoever sends chooses how much is asked, and what is answered, and may then fall
+ * silent. So all that is held is in a budget: a question and its answer until the
+ * checks that are under way have ended, and a signed message's hashes until DKIM has.
  */
 #include "flow/check_run.h"
+
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/list.h"
 #include "base/memory.h"
+#include "checks/arc.h"
 #include "checks/dmarc.h"
 #include "flow/spf_trial.h"
 
 /* Checks that need the whole content. */
-#define CONTENT_CHECKS (CHECK_BIT(CHECK_DKIM) | CHECK_BIT(CHECK_DMARC))
+#define SIGNATURE_CHECKS (CHECK_BIT(CHECK_DKIM) | CHECK_BIT(CHECK_DMARC))
+
+/* What a question takes without its name, here, in the table and in the resolver; ... */
+#define QUESTION_BYTES 1024
+/* ... and how often its name is kept. */
+#define NAME_COPIES 3
 
 /* A question that is out. */
 struct question {
@@ -27,12 +39,16 @@ struct check_run {
     /* Lent. */
     const struct check_settings *settings;
     const struct facts *facts;
-    void (*on_done)(void *owner);
+    const struct check_run_events *events;
     void *owner;
     /* State. */
     unsigned int begun;        /* CHECK_BITs */
+    bool is_stopped;
     bool is_awaited;           /* on_done is still to come */
-    struct dkim_check *dkim;   /* owned; NULL when the content is not looked at */
+    struct dkim_check *dkim;   /* owned; NULL when the content is not looked at for it, or was */
+    struct arc_check *arc;     /* likewise */
+    uint64_t content_bytes;    /* of memory, taken for both */
+    uint64_t answer_bytes;     /* likewise for questions and answers */
     struct spf_trial *spf;     /* owned; NULL before it has begun */
     struct spf_trial *spf_helo; /* likewise */
     /* In flight. */
@@ -52,13 +68,13 @@ static void on_timeout(void *owner);
 /* ---- Life. */
 
 struct check_run *check_run_new(const struct check_settings *settings, const struct facts *facts,
-                                void (*on_done)(void *owner), void *owner)
+                                const struct check_run_events *events, void *owner)
 {
     struct check_run *run = mem_new(sizeof *run);
 
     run->settings = settings;
     run->facts = facts;
-    run->on_done = on_done;
+    run->events = events;
     run->owner = owner;
     run->answers = dns_answers_new(settings->max_questions);
     list_init(&run->questions);
@@ -80,18 +96,59 @@ static void forget_questions(struct check_run *run)
         question_free(LIST_OWNER(run->questions.next, struct question, entry));
 }
 
+/* ---- Memory. */
+
+static bool take_memory(struct check_run *run, uint64_t *taken, uint64_t bytes)
+{
+    if (bytes > 0 && !run->events->take_memory(run->owner, bytes))
+        return false;
+    *taken += bytes;
+    return true;
+}
+
+static void give_back_memory(struct check_run *run, uint64_t *taken)
+{
+    if (*taken > 0)
+        run->events->give_back_memory(run->owner, *taken);
+    *taken = 0;
+}
+
+/* What was asked ahead of its need may still be out; its answer is for the cache. */
+static void drop_answers(struct check_run *run)
+{
+    forget_questions(run);
+    dns_answers_forget(run->answers);
+    give_back_memory(run, &run->answer_bytes);
+}
+
+static void drop_content(struct check_run *run)
+{
+    dkim_check_free(&run->dkim);
+    arc_check_free(&run->arc);
+    give_back_memory(run, &run->content_bytes);
+}
+
+void check_run_stop(struct check_run *run)
+{
+    if (run == NULL)
+        return;
+    run->is_stopped = true;
+    run->is_awaited = false;
+    loop_task_cancel(&run->step_task);
+    loop_timer_cancel(&run->timer);
+    spf_trial_free(&run->spf);
+    spf_trial_free(&run->spf_helo);
+    drop_answers(run);
+    drop_content(run);
+}
+
 void check_run_free(struct check_run **handle)
 {
     struct check_run *run = *handle;
 
     if (run == NULL)
         return;
-    forget_questions(run);
-    loop_task_cancel(&run->step_task);
-    loop_timer_cancel(&run->timer);
-    dkim_check_free(&run->dkim);
-    spf_trial_free(&run->spf);
-    spf_trial_free(&run->spf_helo);
+    check_run_stop(run);
     dns_answers_free(&run->answers);
     findings_clear(&run->findings);
     mem_free(run);
@@ -134,6 +191,11 @@ static bool run_dkim(struct check_run *run)
     return run->dkim != NULL && dkim_check_conclude(run->dkim, run->answers, &run->findings.dkim);
 }
 
+static bool run_arc(struct check_run *run)
+{
+    return run->arc != NULL && arc_check_conclude(run->arc, run->answers, &run->findings.arc);
+}
+
 static bool run_dmarc(struct check_run *run)
 {
     const struct dkim_finding *dkim = &run->findings.dkim;
@@ -164,6 +226,7 @@ static bool run_check(struct check_run *run, enum check_id check)
     case CHECK_SPF_HELO: return run_spf(run, true, &run->findings.spf_helo);
     case CHECK_DKIM: return run_dkim(run);
     case CHECK_DMARC: return run_dmarc(run);
+    case CHECK_ARC: return run_arc(run);
     }
     return true;
 }
@@ -192,15 +255,31 @@ static void run_checks(struct check_run *run)
 
 /* ---- Steps. */
 
+static const char no_memory[] = "no memory";
+
 static void on_answer(void *owner, struct dns_answer *answer)
 {
     struct question *question = owner;
     struct check_run *run = question->run;
 
     question->lookup = NULL; /* it ends with this */
-    dns_answers_put(run->answers, &question->asked, dns_answer_ref(answer));
+    if (take_memory(run, &run->answer_bytes, dns_answer_bytes(answer)))
+        dns_answers_put(run->answers, &question->asked, dns_answer_ref(answer));
+    else
+        dns_answers_put(run->answers, &question->asked, dns_answer_new_failed(no_memory));
     question_free(question);
     loop_defer(run->settings->loop, &run->step_task);
+}
+
+static void start_question(struct check_run *run, const struct dns_question *wanted)
+{
+    struct question *question = mem_new(sizeof *question);
+
+    question->run = run;
+    question->asked = *wanted;
+    list_add_last(&run->questions, &question->entry);
+    question->lookup = resolver_start(run->settings->resolver, slice_from(wanted->name),
+                                      wanted->type, on_answer, question);
 }
 
 static void ask(struct check_run *run)
@@ -208,20 +287,22 @@ static void ask(struct check_run *run)
     struct dns_question wanted;
 
     while (dns_answers_take_wanted(run->answers, &wanted)) {
-        struct question *question = mem_new(sizeof *question);
+        uint64_t bytes = QUESTION_BYTES + NAME_COPIES * strlen(wanted.name);
 
-        question->run = run;
-        question->asked = wanted;
-        list_add_last(&run->questions, &question->entry);
-        question->lookup = resolver_start(run->settings->resolver, slice_from(wanted.name),
-                                          wanted.type, on_answer, question);
+        if (take_memory(run, &run->answer_bytes, bytes)) {
+            start_question(run, &wanted);
+            continue;
+        }
+        dns_answers_put(run->answers, &wanted, dns_answer_new_failed(no_memory));
+        loop_defer(run->settings->loop, &run->step_task);
     }
 }
 
-/* What was asked ahead of its need may still be out when all has ended; it is for the cache. */
 static void finish(struct check_run *run)
 {
     loop_timer_cancel(&run->timer);
+    drop_answers(run);
+    drop_content(run);
     if (run->is_awaited)
         run->waited_ms += loop_now_ms(run->settings->loop) - run->waiting_since_ms;
 }
@@ -244,7 +325,7 @@ static void step_later(void *owner)
     if (!run->is_awaited || !step(run))
         return;
     run->is_awaited = false;
-    run->on_done(run->owner);
+    run->events->on_done(run->owner);
 }
 
 static void on_timeout(void *owner)
@@ -262,7 +343,7 @@ bool check_run_start(struct check_run *run, unsigned int checks)
         if ((checks & CHECK_BIT(i)) != 0)
             checks |= foundation_of((enum check_id)i);
     run->begun |= checks;
-    if (step(run))
+    if (run->is_stopped || step(run))
         return true;
     run->is_awaited = true;
     run->waiting_since_ms = loop_now_ms(run->settings->loop);
@@ -274,31 +355,78 @@ bool check_run_start(struct check_run *run, unsigned int checks)
 
 void check_run_open_content(struct check_run *run, unsigned int checks)
 {
-    if ((checks & CONTENT_CHECKS) != 0 && run->dkim == NULL)
-        run->dkim = dkim_check_new(run->settings->dkim, &run->settings->dkim_settings,
-                                   clock_wall_us() / 1000000);
+    const struct check_settings *settings = run->settings;
+    uint64_t now_s = clock_wall_us() / 1000000;
+
+    if ((checks & SIGNATURE_CHECKS) != 0 && run->dkim == NULL)
+        run->dkim = dkim_check_new(settings->dkim, &settings->dkim_settings, now_s);
+    if ((checks & CHECK_BIT(CHECK_ARC)) != 0 && run->arc == NULL)
+        run->arc = arc_check_new(&settings->dkim_settings, settings->max_arc_sets, now_s);
 }
 
-void check_run_take_content(struct check_run *run, const struct message *message,
+/* True when it has just learned of keys: they are to come while the body does. */
+static bool take_for_dkim(struct check_run *run, const struct message *message,
+                          struct slice piece)
+{
+    bool had_header = dkim_check_is_header_taken(run->dkim);
+
+    dkim_check_take(run->dkim, message, piece);
+    return !had_header && dkim_check_is_header_taken(run->dkim) &&
+           !dkim_check_want_keys(run->dkim, run->answers);
+}
+
+static bool take_for_arc(struct check_run *run, const struct message *message, struct slice piece)
+{
+    bool had_header = arc_check_is_header_taken(run->arc);
+
+    arc_check_take(run->arc, message, piece);
+    return !had_header && arc_check_is_header_taken(run->arc) &&
+           !arc_check_want_keys(run->arc, run->answers);
+}
+
+static bool is_looked_at(const struct check_run *run)
+{
+    return run->dkim != NULL || run->arc != NULL;
+}
+
+/* Before the checks do what needs it: they have seen no signature so far. */
+static bool take_content_memory(struct check_run *run, const struct message *message)
+{
+    uint64_t bytes = 0;
+
+    if (run->dkim != NULL && !dkim_check_is_header_taken(run->dkim))
+        bytes += dkim_check_bytes(&run->settings->dkim_settings, message);
+    if (run->arc != NULL && !arc_check_is_header_taken(run->arc))
+        bytes += arc_check_bytes(run->settings->max_arc_sets, message);
+    return take_memory(run, &run->content_bytes, bytes);
+}
+
+bool check_run_take_content(struct check_run *run, const struct message *message,
                             struct slice piece)
 {
-    bool had_header;
+    bool wants_keys = false;
 
-    if (run->dkim == NULL)
-        return;
-    had_header = dkim_check_is_header_taken(run->dkim);
-    dkim_check_take(run->dkim, message, piece);
-    if (had_header || !dkim_check_is_header_taken(run->dkim))
-        return;
-    /* So that the keys come while the body does. */
-    (void)dkim_check_want_keys(run->dkim, run->answers);
-    ask(run);
+    if (is_looked_at(run) && message_is_header_complete(message) &&
+        !take_content_memory(run, message))
+        return false;
+    if (run->dkim != NULL && take_for_dkim(run, message, piece))
+        wants_keys = true;
+    if (run->arc != NULL && take_for_arc(run, message, piece))
+        wants_keys = true;
+    if (wants_keys)
+        ask(run);
+    return true;
 }
 
-void check_run_end_content(struct check_run *run, const struct message *message)
+bool check_run_end_content(struct check_run *run, const struct message *message)
 {
+    if (is_looked_at(run) && !take_content_memory(run, message))
+        return false;
     if (run->dkim != NULL)
         dkim_check_end(run->dkim, message);
+    if (run->arc != NULL)
+        arc_check_end(run->arc, message);
+    return true;
 }
 
 /* ---- Results. */

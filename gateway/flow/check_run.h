@@ -4,8 +4,8 @@
  * and runs them again when answers have come, until each has its finding or the time
  * is up. It decides nothing.
  *
- * SPF can be started from the first recipient on. DKIM looks at the content while it
- * comes, and ends behind it, as does DMARC, which builds on the others.
+ * SPF can be started from the first recipient on. DKIM and ARC look at the content
+ * while it comes, and end behind it, as does DMARC, which builds on the others.
  */
 #ifndef POSTERN_FLOW_CHECK_RUN_H
 #define POSTERN_FLOW_CHECK_RUN_H
@@ -32,29 +32,50 @@ struct check_settings {
     enum spf_engine spf_engine;
     const struct suffix_list *suffixes; /* lent; as in struct dmarc_question */
     struct dkim_settings dkim_settings;
+    size_t max_arc_sets;
     uint64_t timeout_ms;         /* of all checks that are under way at one time */
     size_t max_questions;        /* of one mail */
     unsigned int max_void_lookups;
     struct slice receiver;       /* our name */
 };
 
+/* Those that need no more than client, HELO and sender. */
+#define CHECK_RUN_OF_SENDER (CHECK_BIT(CHECK_SPF) | CHECK_BIT(CHECK_SPF_HELO))
+
+struct check_run_events {
+    /* From the loop. */
+    void (*on_done)(void *owner);
+    /*
+     * Of a budget, from inside of a call, for what is held while checks run: false when there is
+     * none. It may stop other runs, not this one.
+     */
+    bool (*take_memory)(void *owner, uint64_t bytes);
+    void (*give_back_memory)(void *owner, uint64_t bytes);
+};
+
 struct check_run;
 
 /*
  * `settings` and `facts` are kept until check_run_free; the facts of a phase are read when checks
- * that need them are started. `on_done` comes from the loop.
+ * that need them are started. `events` are static.
  */
 struct check_run *check_run_new(const struct check_settings *settings, const struct facts *facts,
-                                void (*on_done)(void *owner), void *owner);
+                                const struct check_run_events *events, void *owner);
 /* Nothing comes any more; NULL is fine. */
 void check_run_free(struct check_run **run);
+/* The same, and what was found stays. The run is of no other use any more; NULL is fine. */
+void check_run_stop(struct check_run *run);
 
 /* Before the first content: it is to be looked at for these checks, too. */
 void check_run_open_content(struct check_run *run, unsigned int checks);
-/* What the message has just taken; its end. Nothing is done unless content was asked for. */
-void check_run_take_content(struct check_run *run, const struct message *message,
-                            struct slice piece);
-void check_run_end_content(struct check_run *run, const struct message *message);
+/*
+ * What the message has just taken; its end. Nothing is done unless content was asked for. False
+ * when there is no memory to look at it.
+ */
+bool check_run_take_content(struct check_run *run, const struct message *message,
+                            struct slice piece) __attribute__((warn_unused_result));
+bool check_run_end_content(struct check_run *run, const struct message *message)
+    __attribute__((warn_unused_result));
 
 /*
  * Begins those of `checks` (CHECK_BIT of each, and what they build on) that were not begun. Those

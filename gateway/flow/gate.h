@@ -47,6 +47,7 @@ struct gate_settings {
     struct presence *presence;              /* its place in what all workers count */
     struct record_style style;
     uint64_t generation;                    /* of the configuration */
+    bool is_trial;                          /* of tools: no gate, and no backend is asked */
 };
 
 struct gate *gate_new(const struct gate_settings *settings);

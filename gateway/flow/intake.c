@@ -16,21 +16,22 @@
 #define SHORT_PARTS 4
 
 static void on_disk_stuck(void *owner);
-static void on_evicted(void *owner);
+static void tell_evicted(void *owner);
 
 void intake_init(struct intake *intake, struct shared *shared, void (*on_progress)(void *owner),
-                 void *owner)
+                 void (*on_evicted)(void *owner), void *owner)
 {
     *intake = (struct intake){
         .shared = shared,
         .on_progress = on_progress,
+        .on_evicted = on_evicted,
         .owner = owner,
         .problem = REPLY_OK,
     };
     hoarder_init(&intake->holder, intake);
     hoarder_init(&intake->writer, intake);
     loop_timer_init(&intake->timer, shared->settings.loop, on_disk_stuck, intake);
-    loop_task_init(&intake->evicted, on_evicted, intake);
+    loop_task_init(&intake->evicted, tell_evicted, intake);
 }
 
 /* ---- Its memory. */
@@ -39,17 +40,20 @@ static uint64_t find_memory(const struct intake *intake)
 {
     const struct message *message = &intake->message;
 
-    return message->spool.chunk_count * SPOOL_CHUNK_BYTES + message->header_bytes;
+    return message->spool.chunk_count * SPOOL_CHUNK_BYTES + message->header_bytes +
+           intake->extra_bytes;
 }
 
-/* Only of what is not complete something can be taken away. */
+/* Only of what is not complete, or not decided on, something can be taken away. */
 static void note_memory(struct intake *intake)
 {
     struct shared *shared = intake->shared;
     bool is_coming = intake->problem == REPLY_OK && !intake->message.is_complete;
+    bool is_checked = intake->problem == REPLY_OK && intake->extra_bytes > 0;
     bool is_idle = is_coming && intake->job == NULL;
 
-    hoard_note(&shared->holders, &intake->holder, is_coming ? find_memory(intake) : 0);
+    hoard_note(&shared->holders, &intake->holder,
+               is_coming || is_checked ? find_memory(intake) : 0);
     hoard_note(&shared->writers, &intake->writer,
                is_idle ? spool_memory_bytes(&intake->message.spool) : 0);
 }
@@ -169,7 +173,7 @@ static void relieve_memory(struct shared *shared)
         start_spill(largest);
 }
 
-static void on_evicted(void *owner)
+static void tell_evicted(void *owner)
 {
     struct intake *intake = owner;
 
@@ -180,8 +184,25 @@ static void on_evicted(void *owner)
 static void evict(struct intake *intake)
 {
     intake->problem = REPLY_NO_SPACE;
+    intake->on_evicted(intake->owner);
     drop_content(intake);
+    note_memory(intake);
     loop_defer(intake->shared->settings.loop, &intake->evicted);
+}
+
+/* `bytes` more of the budget, from those who hold at least as much as it would then. */
+static void find_room(struct intake *intake, uint64_t bytes, uint64_t content_bytes)
+{
+    struct shared *shared = intake->shared;
+    const struct spool_budget *budget = &shared->spool_budget;
+
+    while (bytes > budget->max_bytes - budget->used_bytes) {
+        struct intake *largest = hoard_find(&shared->holders, find_memory(intake) + content_bytes);
+
+        if (largest == NULL || largest == intake)
+            return;
+        evict(largest);
+    }
 }
 
 /*
@@ -191,20 +212,32 @@ static void evict(struct intake *intake)
  */
 static void make_room(struct intake *intake, size_t bytes)
 {
-    struct shared *shared = intake->shared;
-    const struct spool_budget *budget = &shared->spool_budget;
     uint64_t chunk_bytes = bytes + SPOOL_CHUNK_BYTES;
     uint64_t header_bytes = message_is_header_complete(&intake->message)
                                 ? 0
                                 : bytes + intake->message.header_bytes; /* it grows by doubling */
 
-    while (chunk_bytes + header_bytes > budget->max_bytes - budget->used_bytes) {
-        struct intake *largest = hoard_find(&shared->holders, find_memory(intake) + bytes);
+    find_room(intake, chunk_bytes + header_bytes, bytes);
+}
 
-        if (largest == NULL || largest == intake)
-            return;
-        evict(largest);
-    }
+bool intake_take_extra(struct intake *intake, uint64_t bytes)
+{
+    if (intake->problem != REPLY_OK)
+        return false;
+    find_room(intake, bytes, bytes);
+    if (!spool_budget_take(&intake->shared->spool_budget, bytes))
+        return false;
+    intake->extra_bytes += bytes;
+    note_memory(intake);
+    relieve_memory(intake->shared);
+    return true;
+}
+
+void intake_give_back_extra(struct intake *intake, uint64_t bytes)
+{
+    spool_budget_give_back(&intake->shared->spool_budget, bytes);
+    intake->extra_bytes -= bytes;
+    note_memory(intake);
 }
 
 /* ---- Content. */

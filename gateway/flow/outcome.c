@@ -61,3 +61,17 @@ enum record_verdict outcome_verdict(const struct reply *reply)
            : reply_is_temporary(reply) ? RECORD_VERDICT_TEMPFAIL
                                        : RECORD_VERDICT_REJECT;
 }
+
+enum record_verdict outcome_success_verdict(enum action furthest)
+{
+    return furthest == ACTION_ACCEPT       ? RECORD_VERDICT_ACCEPT
+           : furthest == ACTION_QUARANTINE ? RECORD_VERDICT_QUARANTINE
+                                           : RECORD_VERDICT_DISCARD;
+}
+
+struct reply outcome_held_reply(const struct config *config, bool is_held)
+{
+    bool is_told = is_held && config->quarantine.reply == HELD_REPLY_TELL;
+
+    return server_reply_get(is_told ? REPLY_MESSAGE_HELD : REPLY_MESSAGE_ACCEPTED);
+}

@@ -6,10 +6,12 @@
 #ifndef POSTERN_FLOW_OUTCOME_H
 #define POSTERN_FLOW_OUTCOME_H
 
+#include "config/config.h"
 #include "delivery/forward.h"
 #include "mail/message.h"
 #include "mail/reply.h"
 #include "net/spill.h"
+#include "policy/policy.h"
 #include "quarantine/keeper_link.h"
 #include "record/record.h"
 #include "smtp/server_replies.h"
@@ -25,5 +27,9 @@ enum server_reply outcome_reply_to_problem(enum message_problem problem);
 enum server_reply outcome_reply_to_spill(enum spill_result result);
 /* The verdict that goes with a final reply. */
 enum record_verdict outcome_verdict(const struct reply *reply);
+/* A success says what became of the mail where it went furthest: see recipients_furthest. */
+enum record_verdict outcome_success_verdict(enum action furthest);
+/* What the client hears when nothing but the holding of a copy was to be done. */
+struct reply outcome_held_reply(const struct config *config, bool is_held);
 
 #endif

@@ -126,7 +126,7 @@ static bool may_part_later(const struct attempt *a, const struct attempt *b)
  */
 static bool can_part(const struct party *party)
 {
-    return party->is_prdr || party->shared->settings.keeper != NULL;
+    return party->is_prdr || party->shared->settings.config->quarantine.is_set;
 }
 
 static bool may_mix_policies(const struct party *party)
@@ -191,9 +191,12 @@ struct reply recipients_judge(const struct recipients *recipients, struct attemp
     return server_reply_get(check_company(recipients, attempt, party));
 }
 
-unsigned int recipients_checks(const struct recipients *recipients)
+/* Who relays through us sends our own users' mail: it gets what rules need, and no more. */
+unsigned int recipients_checks(const struct recipients *recipients, const struct party *party)
 {
-    unsigned int checks = 0;
+    bool is_for_show = party->shared->settings.config->checks.results == SHOWN_ALL &&
+                       party->relay == NULL;
+    unsigned int checks = is_for_show ? (1u << CHECK_COUNT) - 1 : 0;
 
     for (size_t i = 0; i < recipients->count; i++)
         if (recipients->attempts[i].is_accepted)
@@ -270,6 +273,14 @@ const struct attempt *recipients_find(const struct recipients *recipients, enum 
             recipients->attempts[i].verdict.action == action)
             return &recipients->attempts[i];
     return NULL;
+}
+
+enum action recipients_furthest(const struct recipients *recipients)
+{
+    if (recipients_find(recipients, ACTION_ACCEPT) != NULL)
+        return ACTION_ACCEPT;
+    return recipients_find(recipients, ACTION_QUARANTINE) != NULL ? ACTION_QUARANTINE
+                                                                  : ACTION_DISCARD;
 }
 
 /* ---- Held ones. */

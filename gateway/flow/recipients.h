@@ -59,8 +59,8 @@ struct reply recipients_route(struct attempt *attempt, const struct party *party
  */
 struct reply recipients_judge(const struct recipients *recipients, struct attempt *attempt,
                               const struct party *party, struct facts *facts);
-/* CHECK_BITs of the checks that the accepted ones' policies need. */
-unsigned int recipients_checks(const struct recipients *recipients);
+/* CHECK_BITs of the checks that the accepted ones' policies need, or that are to be shown. */
+unsigned int recipients_checks(const struct recipients *recipients, const struct party *party);
 /* The smallest size limit of the accepted ones' policies; 0 for none. */
 uint64_t recipients_max_size(const struct recipients *recipients);
 /* True when the backend has to say its word before the client gets its answer. */
@@ -94,6 +94,11 @@ size_t recipients_collect_tags(const struct recipients *recipients, enum action 
 #define RECIPIENTS_MAX_TAGS STAMP_MAX_TAGS
 /* The first accepted recipient whose verdict is `action`, or NULL: its rule speaks for all. */
 const struct attempt *recipients_find(const struct recipients *recipients, enum action action);
+/*
+ * Where none stands in the way of the others: accept if one's verdict is that, else quarantine,
+ * else discard.
+ */
+enum action recipients_furthest(const struct recipients *recipients);
 /* All accepted ones get `reply`. */
 void recipients_reply_alike(struct recipients *recipients, const struct reply *reply);
 /*

@@ -49,7 +49,8 @@ static struct check_settings make_check_settings(const struct gate_settings *set
         .resolver = settings->resolver,
         .dkim = settings->dkim,
         .spf_link = settings->spf_link,
-        .spf_engine = checks->spf_engine,
+        /* A tool has no process for the second one. */
+        .spf_engine = settings->spf_link != NULL ? checks->spf_engine : SPF_ENGINE_NATIVE,
         .suffixes = settings->suffixes,
         .dkim_settings = {
             .max_signatures = checks->max_signatures,
@@ -57,11 +58,22 @@ static struct check_settings make_check_settings(const struct gate_settings *set
             .length_policy = length_policies[checks->dkim_length],
             .clock_drift_s = checks->clock_drift_ms / 1000,
         },
+        .max_arc_sets = checks->max_arc_sets,
         .timeout_ms = checks->timeout_ms,
         .max_questions = checks->max_questions,
         .max_void_lookups = (unsigned int)checks->max_void_lookups,
         .receiver = slice_from(settings->config->hostname),
     };
+}
+
+static struct backend *make_backend(const struct gate_settings *settings, size_t index)
+{
+    const struct config *config = settings->config;
+
+    if (settings->is_trial)
+        return backend_new_unasked(settings->loop, &config->backends[index], config->hostname);
+    return backend_new(settings->loop, &config->backends[index], settings->tls_clients[index],
+                       settings->spill, config->hostname);
 }
 
 struct shared *shared_new(const struct gate_settings *settings)
@@ -78,9 +90,7 @@ struct shared *shared_new(const struct gate_settings *settings)
     text_init(&shared->scratch, SCRATCH_MAX_BYTES);
     shared->backends = mem_new_array(config->backend_count, sizeof(*shared->backends));
     for (size_t i = 0; i < config->backend_count; i++)
-        shared->backends[i] = backend_new(settings->loop, &config->backends[i],
-                                          settings->tls_clients[i], settings->spill,
-                                          config->hostname);
+        shared->backends[i] = make_backend(settings, i);
     for (size_t i = 0; i < config->backend_count; i++)
         if (config->backends[i].identity == IDENTITY_XCLIENT)
             shared->names_local_address = true;

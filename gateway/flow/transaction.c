@@ -26,7 +26,8 @@ static const struct config_listener *listener_of(const struct transaction *trans
                 ->listeners[transaction->party.listener_index];
 }
 
-static void on_disk_progress(void *owner);
+static void on_intake_progress(void *owner);
+static void on_evicted(void *owner);
 
 /* ---- Life begins. */
 
@@ -49,7 +50,8 @@ struct transaction *transaction_new(const struct party *party,
     loop_task_init(&transaction->decide_task, transaction_decide, transaction);
     loop_timer_init(&transaction->budget_timer, party->shared->settings.loop,
                     transaction_on_budget_spent, transaction);
-    intake_init(&transaction->intake, party->shared, on_disk_progress, transaction);
+    intake_init(&transaction->intake, party->shared, on_intake_progress, on_evicted,
+                transaction);
     account_init(&transaction->account, party, transaction->id);
     account_set_mail(&transaction->account, &transaction->mail);
     transaction_enter(transaction, TRANSACTION_OPEN);
@@ -211,11 +213,31 @@ void transaction_on_checked(void *owner)
     }
 }
 
-static void on_disk_progress(void *owner)
+/* It cannot be judged any more. */
+static void on_evicted(void *owner)
 {
     struct transaction *transaction = owner;
 
-    if (transaction->state == TRANSACTION_HOLDING)
+    check_run_stop(transaction->checks);
+    transaction->are_checks_awaited = false;
+}
+
+static void give_up_recipient(struct transaction *transaction)
+{
+    struct reply reply = server_reply_get(REPLY_NO_RECIPIENT_SPACE);
+
+    settle(transaction, recipients_last(&transaction->recipients), &reply);
+    transaction_enter(transaction, TRANSACTION_OPEN);
+    transaction->events->on_recipient(transaction->owner, &reply);
+}
+
+static void on_intake_progress(void *owner)
+{
+    struct transaction *transaction = owner;
+
+    if (transaction->state == TRANSACTION_CHECKING)
+        give_up_recipient(transaction);
+    else if (transaction->state == TRANSACTION_HOLDING)
         holding_on_disk(&transaction->holding);
     else if (transaction->state == TRANSACTION_SETTLING)
         decide_when_settled(transaction);
@@ -250,8 +272,9 @@ bool transaction_take_content(struct transaction *transaction, struct slice cont
     open_content(transaction);
     counter_add(transaction->party.shared->settings.counters, COUNTER_BYTES_IN, content.length);
     if (intake_take(&transaction->intake, content)) {
-        transaction_check_content(transaction, content);
-        return true;
+        if (transaction_check_content(transaction, content))
+            return true;
+        transaction->intake.problem = REPLY_NO_SPACE;
     }
     *answer = server_reply_get(transaction->intake.problem);
     transaction_on_refused(transaction, answer);

@@ -6,27 +6,44 @@
  */
 #include "flow/transaction_internal.h"
 
-#define SENDER_CHECKS (CHECK_BIT(CHECK_SPF) | CHECK_BIT(CHECK_SPF_HELO))
-#define ALL_CHECKS ((1u << CHECK_COUNT) - 1)
-
 static const struct config_checks *settings_of(const struct transaction *transaction)
 {
     return &transaction->party.shared->settings.config->checks;
 }
+
+static bool take_memory(void *owner, uint64_t bytes)
+{
+    struct transaction *transaction = owner;
+
+    return intake_take_extra(&transaction->intake, bytes);
+}
+
+static void give_back_memory(void *owner, uint64_t bytes)
+{
+    struct transaction *transaction = owner;
+
+    intake_give_back_extra(&transaction->intake, bytes);
+}
+
+static const struct check_run_events events = {
+    .on_done = transaction_on_checked,
+    .take_memory = take_memory,
+    .give_back_memory = give_back_memory,
+};
 
 static void need_checks(struct transaction *transaction)
 {
     if (transaction->checks != NULL)
         return;
     transaction->checks = check_run_new(&transaction->party.shared->checks, &transaction->facts,
-                                        transaction_on_checked, transaction);
+                                        &events, transaction);
     transaction->facts.findings = check_run_findings(transaction->checks);
 }
 
 bool transaction_check_sender(struct transaction *transaction,
                               const struct effective_policy *policy)
 {
-    unsigned int checks = policy->checks & SENDER_CHECKS;
+    unsigned int checks = policy->checks & CHECK_RUN_OF_SENDER;
 
     if (checks == 0)
         return true;
@@ -34,13 +51,9 @@ bool transaction_check_sender(struct transaction *transaction,
     return check_run_start(transaction->checks, checks);
 }
 
-/* Who relays through us sends our own users' mail: it gets what rules need, and no more. */
 static unsigned int find_checks(const struct transaction *transaction)
 {
-    bool is_for_show = settings_of(transaction)->results == SHOWN_ALL &&
-                       transaction->party.relay == NULL;
-
-    return recipients_checks(&transaction->recipients) | (is_for_show ? ALL_CHECKS : 0);
+    return recipients_checks(&transaction->recipients, &transaction->party);
 }
 
 void transaction_open_checks(struct transaction *transaction)
@@ -53,19 +66,21 @@ void transaction_open_checks(struct transaction *transaction)
     check_run_open_content(transaction->checks, checks);
 }
 
-void transaction_check_content(struct transaction *transaction, struct slice content)
+bool transaction_check_content(struct transaction *transaction, struct slice content)
 {
-    if (transaction->checks != NULL)
-        check_run_take_content(transaction->checks, &transaction->intake.message, content);
+    return transaction->checks == NULL ||
+           check_run_take_content(transaction->checks, &transaction->intake.message, content);
 }
 
 void transaction_check_message(struct transaction *transaction)
 {
     if (transaction->checks == NULL || transaction->intake.problem != REPLY_OK)
         return;
-    check_run_end_content(transaction->checks, &transaction->intake.message);
-    transaction->are_checks_awaited =
-        !check_run_start(transaction->checks, find_checks(transaction));
+    if (!check_run_end_content(transaction->checks, &transaction->intake.message))
+        transaction->intake.problem = REPLY_NO_SPACE;
+    else
+        transaction->are_checks_awaited =
+            !check_run_start(transaction->checks, find_checks(transaction));
 }
 
 void transaction_note_findings(struct transaction *transaction)
@@ -102,6 +117,7 @@ void transaction_print_results(const struct transaction *transaction, struct tex
     results.dmarc_policy = findings->dmarc.record_domain != NULL
                                ? dmarc_policy_word(findings->dmarc.policy)
                                : NULL;
+    results.arc = has_ended(findings, CHECK_ARC) ? &findings->arc : NULL;
     authres_print(out, &results);
     if (settings_of(transaction)->has_received_spf)
         authres_print_received_spf(out, &results, &transaction->facts.client.address);

@@ -52,6 +52,7 @@ void transaction_conclude(struct transaction *transaction, enum record_verdict v
         forward_cancel(&transaction->forward);
     end_holding(transaction, verdict, reply);
     transaction_note_findings(transaction);
+    check_run_stop(transaction->checks);
     transaction->final = *reply;
     transaction_enter(transaction, TRANSACTION_DONE);
     account_set_end(&transaction->account, verdict, reply);
@@ -75,14 +76,6 @@ static bool has(const struct transaction *transaction, enum action action)
     return recipients_find(&transaction->recipients, action) != NULL;
 }
 
-/* A success says what became of the mail where it went furthest. */
-static enum record_verdict success_verdict(const struct transaction *transaction)
-{
-    return has(transaction, ACTION_ACCEPT)       ? RECORD_VERDICT_ACCEPT
-           : has(transaction, ACTION_QUARANTINE) ? RECORD_VERDICT_QUARANTINE
-                                                 : RECORD_VERDICT_DISCARD;
-}
-
 /* The owner wants the client to know that mail is held, and there is some. */
 static bool tells_of_held(const struct transaction *transaction)
 {
@@ -92,8 +85,8 @@ static bool tells_of_held(const struct transaction *transaction)
 
 static struct reply held_reply(const struct transaction *transaction)
 {
-    return server_reply_get(tells_of_held(transaction) ? REPLY_MESSAGE_HELD
-                                                       : REPLY_MESSAGE_ACCEPTED);
+    return outcome_held_reply(transaction->party.shared->settings.config,
+                              has(transaction, ACTION_QUARANTINE));
 }
 
 /* Where some were refused, the client speaks PRDR, or it could not have come to this. */
@@ -107,7 +100,8 @@ static bool is_to_hear_of_each(const struct transaction *transaction)
 
 static void answer_success(struct transaction *transaction, const struct reply *outcome)
 {
-    enum record_verdict verdict = success_verdict(transaction);
+    enum record_verdict verdict =
+        outcome_success_verdict(recipients_furthest(&transaction->recipients));
     struct reply held = held_reply(transaction);
     struct reply overall = *outcome;
     struct reply *each;
@@ -295,9 +289,7 @@ static void cut_subject(struct transaction *transaction)
 static void carry_out(struct transaction *transaction)
 {
     struct reply reply = server_reply_get(REPLY_MESSAGE_ACCEPTED);
-    enum action action = has(transaction, ACTION_ACCEPT)       ? ACTION_ACCEPT
-                         : has(transaction, ACTION_QUARANTINE) ? ACTION_QUARANTINE
-                                                               : ACTION_DISCARD;
+    enum action action = recipients_furthest(&transaction->recipients);
 
     account_set_verdict(&transaction->account,
                         &recipients_find(&transaction->recipients, action)->verdict);
@@ -324,7 +316,7 @@ static void decide_mixed(struct transaction *transaction)
 {
     if (transaction->party.is_prdr) {
         carry_out(transaction);
-    } else if (transaction->party.shared->settings.keeper != NULL) {
+    } else if (transaction->party.shared->settings.config->quarantine.is_set) {
         recipients_hold_rejected(&transaction->recipients);
         carry_out(transaction);
     } else {

@@ -26,6 +26,13 @@
  * the replies of everyone else unsent for half a second.
  */
 #define MAX_CALLBACKS_PER_TURN 64
+/*
+ * Nor may a few that cost much: a piece of a body that is hashed in three ways takes 2 ms, and so
+ * do ten signatures. Past the first nothing more is called back, past the second nothing that was
+ * put off is begun but the first of each round.
+ */
+#define MAX_CALLING_US 3000
+#define MAX_WORKING_US 5000
 /* libevent is asked to wait no longer than this; it then looks again. */
 #define MAX_WAIT_MS (3600ull * 1000)
 
@@ -50,6 +57,7 @@ struct loop {
     struct list_link again;
     struct list_link flushes;
     struct list_link at_end;
+    struct list_link round_end; /* behind what this round may run of a list above */
     /* Timers. */
     struct loop_timer **heap; /* heap[0] wakes first */
     size_t timer_count;
@@ -91,6 +99,7 @@ struct loop *loop_new(void)
     list_init(&loop->again);
     list_init(&loop->flushes);
     list_init(&loop->at_end);
+    list_init(&loop->round_end);
     list_init(&loop->signals);
     must(evtimer_assign(&loop->wakeup, loop->base, on_wakeup, loop));
     return loop;
@@ -173,11 +182,16 @@ static void begin_turn(struct loop *loop)
     loop->turn_start_us = clock_monotonic_us();
 }
 
+static bool is_turn_longer(const struct loop *loop, uint64_t us)
+{
+    return clock_monotonic_us() - loop->turn_start_us >= us;
+}
+
 void loop_enter_turn(struct loop *loop)
 {
     begin_turn(loop);
     /* What is left is called first in the next turn, which does not wait. */
-    if (++loop->callback_count == MAX_CALLBACKS_PER_TURN)
+    if (++loop->callback_count >= MAX_CALLBACKS_PER_TURN || is_turn_longer(loop, MAX_CALLING_US))
         event_base_loopbreak(loop->base);
 }
 
@@ -203,22 +217,23 @@ uint64_t loop_take_longest_turn_us(struct loop *loop)
     return longest;
 }
 
-/* Runs what is in `queue` now; what is added meanwhile stays for the next turn. */
-static void run_tasks(struct list_link *queue)
+/*
+ * Runs what is in `queue` now; what is added meanwhile stays for the next turn, and so does what
+ * was before it when the turn gets too long.
+ */
+static void run_tasks(struct loop *loop, struct list_link *queue, uint64_t max_us)
 {
-    struct list_link batch;
     struct list_link *link;
 
-    if (list_is_empty(queue))
-        return;
-    /* `batch` takes the place of `queue` as head of the ring. */
-    list_add_first(queue, &batch);
-    list_remove(queue);
-    while ((link = list_take_first(&batch)) != NULL) {
+    list_add_last(queue, &loop->round_end);
+    while ((link = list_take_first(queue)) != &loop->round_end) {
         struct loop_task *task = LIST_OWNER(link, struct loop_task, link);
 
         task->run(task->owner);
+        if (is_turn_longer(loop, max_us))
+            break;
     }
+    list_remove(&loop->round_end);
 }
 
 /* Has libevent wake us for the first timer. A wakeup that comes too early does no harm. */
@@ -261,10 +276,11 @@ static void run_turn(struct loop *loop)
     set_wakeup(loop);
     must(event_base_loop(loop->base, flags) < 0);
     begin_turn(loop);
-    run_tasks(&loop->tasks);
-    run_tasks(&loop->again);
-    run_tasks(&loop->tasks);
-    run_tasks(&loop->flushes);
+    run_tasks(loop, &loop->tasks, MAX_WORKING_US);
+    run_tasks(loop, &loop->again, MAX_WORKING_US);
+    if (!is_turn_longer(loop, MAX_WORKING_US))
+        run_tasks(loop, &loop->tasks, MAX_WORKING_US);
+    run_tasks(loop, &loop->flushes, UINT64_MAX);
     leave_turn(loop);
 }
 
@@ -388,11 +404,13 @@ static void on_wakeup(evutil_socket_t fd, short what, void *arg)
         if (timer->due_ms > now_ms) {
             timer->wake_ms = timer->due_ms;
             heap_sink(loop, 1, timer);
-        } else {
-            heap_remove(loop, timer);
-            timer->due_ms = 0;
-            timer->on_due(timer->owner);
+            continue;
         }
+        heap_remove(loop, timer);
+        timer->due_ms = 0;
+        timer->on_due(timer->owner);
+        if (is_turn_longer(loop, MAX_WORKING_US))
+            return; /* the others wake us at once */
     }
 }
 

@@ -8,7 +8,8 @@
  * A turn: wait; call back for what is ready or due, 64 descriptors at most; run
  * the work put off, in two rounds; write the output of all streams. Work put off
  * behind that is run in the next, which does not wait, so that nothing starves
- * the sockets.
+ * the sockets. Where few take long, fewer have their turn, in the same order:
+ * with callbacks and tasks of 2 ms at most, a turn is over within 10 ms.
  */
 #ifndef POSTERN_NET_LOOP_H
 #define POSTERN_NET_LOOP_H

@@ -32,8 +32,11 @@
 /* The library's word on what it has proved. */
 enum { PROVED_NOTHING = 0, PROVED_WRONG = 1, PROVED_RIGHT = 2 };
 
-/* So many requests for each of `max_questions` may be with the library, most of them given up. */
-#define REQUEST_FACTOR 10
+/*
+ * So many requests for each of `max_questions` may be with the library, most of them given up. It
+ * takes 12 KiB for each.
+ */
+#define REQUEST_FACTOR 4
 
 enum question_state {
     QUESTION_WAITING,  /* for its turn: in `waiting` */
@@ -74,9 +77,10 @@ struct dns_lookup {
 };
 
 struct resolver {
-    struct loop *loop;         /* lent, as is the next */
+    struct loop *loop;         /* lent, as are the next two */
+    const struct zone *overrides;
     const struct zone *local_data;
-    struct ub_ctx *context;
+    struct ub_ctx *context;    /* NULL: there are no servers */
     uint64_t timeout_ms;
     uint64_t max_questions;
     uint64_t hash_secret[2];
@@ -98,13 +102,17 @@ static void on_timeout(void *owner);
 struct resolver *resolver_new(struct loop *loop, const struct resolver_settings *settings,
                               struct text *problem)
 {
-    struct ub_ctx *context = resolver_context_new(loop, settings, problem);
+    struct ub_ctx *context = NULL;
     struct resolver *resolver;
 
-    if (context == NULL)
-        return NULL;
+    if (settings->address_count > 0) {
+        context = resolver_context_new(loop, settings, problem);
+        if (context == NULL)
+            return NULL;
+    }
     resolver = mem_new(sizeof *resolver);
     resolver->loop = loop;
+    resolver->overrides = settings->overrides;
     resolver->local_data = settings->local_data;
     resolver->context = context;
     resolver->timeout_ms = settings->timeout_ms;
@@ -342,21 +350,35 @@ static void begin(struct resolver *resolver, struct question *question)
     ask_waiting(resolver);
 }
 
+/* What is known without asking anybody; NULL: nothing is. */
+static struct dns_answer *find_local(const struct resolver *resolver, struct slice name,
+                                     enum dns_type type)
+{
+    struct dns_answer *answer = NULL;
+
+    if (name.length == 0)
+        return dns_answer_new(DNS_NO_NAME, NULL, 0);
+    if (resolver->overrides != NULL)
+        answer = zone_answer(resolver->overrides, name, type);
+    if (answer == NULL && resolver->local_data != NULL)
+        answer = zone_answer(resolver->local_data, name, type);
+    if (answer == NULL && resolver->context == NULL)
+        answer = dns_answer_new(DNS_NO_NAME, NULL, 0);
+    return answer;
+}
+
 static struct question *start_question(struct resolver *resolver, struct slice name,
                                        enum dns_type type)
 {
-    struct dns_answer *local = NULL;
     struct question *question = find_question(resolver, name, type);
+    struct dns_answer *local;
 
     if (question != NULL) {
         resolver->counts.joined++;
         return question;
     }
     question = question_new(resolver, name, type);
-    if (name.length == 0)
-        local = dns_answer_new(DNS_NO_NAME, NULL, 0);
-    else if (resolver->local_data != NULL)
-        local = zone_answer(resolver->local_data, name, type);
+    local = find_local(resolver, name, type);
     if (local == NULL) {
         begin(resolver, question);
     } else {
@@ -452,7 +474,8 @@ void resolver_free(struct resolver **handle)
             question_free(question);
         }
     }
-    ub_ctx_delete(resolver->context); /* it may call back for what it has in hand */
+    if (resolver->context != NULL)
+        ub_ctx_delete(resolver->context); /* it may call back for what it has in hand */
     loop_task_cancel(&resolver->tell);
     while ((link = list_take_first(&resolver->requests)) != NULL)
         mem_free(LIST_OWNER(link, struct request, link));

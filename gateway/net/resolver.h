@@ -23,10 +23,13 @@
 struct resolver;
 
 struct resolver_settings {
-    const struct ip_endpoint *addresses; /* servers that resolve for us; at least one */
+    /* Servers that resolve for us. None: nothing is sent, and a name that no zone has does not
+       exist. */
+    const struct ip_endpoint *addresses;
     size_t address_count;
     struct slice trust_anchors; /* DS or DNSKEY records, a line each; empty: nothing is validated */
     const struct zone *local_data; /* kept until the end; NULL: none */
+    const struct zone *overrides;  /* likewise, and looked at before the local data */
     uint64_t timeout_ms;        /* of a question, waiting for its turn included */
     uint64_t cache_bytes;
     uint64_t max_questions;     /* that are with the servers at a time */

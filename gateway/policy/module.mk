@@ -3,6 +3,7 @@
 noinst_LIBRARIES += libpolicy.a
 libpolicy_a_SOURCES = \
 	gateway/policy/block_reader.c gateway/policy/block_reader.h \
+	gateway/policy/facts_print.c \
 	gateway/policy/parser.c gateway/policy/parser.h \
 	gateway/policy/policy.c gateway/policy/policy.h \
 	gateway/policy/policy_book.c gateway/policy/policy_book.h \
@@ -17,6 +18,10 @@ POLICY_LIBS = libpolicy.a libconfig.a libdns.a $(EVIDENCE_LIBS)
 dist_man_MANS += gateway/policy/postern-policy.5
 policydir = $(pkgdatadir)/policies
 dist_policy_DATA = policies/observe.policy policies/standard.policy policies/strict.policy
+# Their cases, for postern test; tests/tools-cli runs them.
+policytestsdir = $(policydir)/tests
+dist_policytests_DATA = policies/tests/gateway.conf policies/tests/names.zone \
+	policies/tests/observe.tests policies/tests/standard.tests policies/tests/strict.tests
 
 UNIT_TESTS += unit-policy-terms unit-policy unit-policy-cases
 unit_policy_terms_SOURCES = tests/unit/policy_terms_test.c tests/unit/policy_unit.h \

@@ -183,7 +183,9 @@ static enum truth count_has_value(uint64_t number, bool is_final, const struct t
 static enum truth size_has_value(const struct facts *facts, const struct term_value *value)
 {
     if (facts->phase >= PHASE_MESSAGE)
-        return count_has_value(facts->message->spool.length, true, value);
+        return count_has_value(facts->message != NULL ? facts->message->spool.length
+                                                      : facts->announced_size_bytes,
+                               true, value);
     return count_has_value(facts->phase >= PHASE_MAIL ? facts->announced_size_bytes : 0, false,
                            value);
 }
@@ -261,13 +263,19 @@ static bool from_has_keyword(const struct facts *facts, size_t keyword)
     size_t fields = message_count_fields(facts->message, SLICE("From"));
 
     switch (keyword) {
-    case FROM_MISSING:
-        return fields == 0;
+    case FROM_MISSING: /* an empty group names nobody (RFC 6854) */
+        return fields == 0 || (facts->from->count == 0 && !facts->from->is_malformed);
     case FROM_MULTIPLE:
         return fields > 1 || facts->from->count > 1;
     default:
         return facts->from->is_malformed;
     }
+}
+
+/* Of a message that nobody has: that it had an author is all that its first one tells. */
+static enum truth lost_from_has_keyword(const struct facts *facts, size_t keyword)
+{
+    return keyword == FROM_MISSING && facts->from->count > 0 ? TERM_FALSE : TERM_UNKNOWN;
 }
 
 /* With several authors one that matches is enough: a forger would add the others. */
@@ -324,6 +332,19 @@ static enum truth dkim_domain_has_value(const struct facts *facts, const struct 
     return best;
 }
 
+/* Only the newest: it seals the message as it is, the others what it may have been. */
+static enum truth arc_sealer_has_value(const struct facts *facts, const struct term_value *value,
+                                       const struct effective_policy *policy)
+{
+    const struct arc_finding *arc = &facts->findings->arc;
+    bool may_count = arc->result == RESULT_PASS || arc->result == RESULT_TEMPERROR;
+
+    if (!may_count || arc->sealer_count == 0 ||
+        !domain_has_value(slice_from(arc->sealers[0]), value, facts, policy))
+        return TERM_FALSE;
+    return arc->result == RESULT_PASS ? TERM_TRUE : TERM_LOST;
+}
+
 static enum truth dmarc_policy_has_value(const struct dmarc_finding *dmarc,
                                          const struct term_value *value)
 {
@@ -376,6 +397,8 @@ static enum truth value_evaluate(const struct term *term, const struct term_valu
     case TERM_RECIPIENT_DOMAIN:
         return truth_of(domain_has_value(address_domain(facts->recipient), value, facts, policy));
     case TERM_HEADER_FROM:
+        if (facts->message == NULL && value->form == VALUE_KEYWORD)
+            return lost_from_has_keyword(facts, value->keyword);
         return truth_of(from_has_value(facts, value, policy));
     case TERM_SIZE:
         return size_has_value(facts, value);
@@ -393,6 +416,10 @@ static enum truth value_evaluate(const struct term *term, const struct term_valu
         return result_has_value(facts->findings->dmarc.result, value);
     case TERM_DMARC_POLICY:
         return dmarc_policy_has_value(&facts->findings->dmarc, value);
+    case TERM_ARC:
+        return result_has_value(facts->findings->arc.result, value);
+    case TERM_ARC_SEALER:
+        return arc_sealer_has_value(facts, value, policy);
     case TERM_DNS_TEMPERROR:
         return truth_of(was_lost(facts->findings, value));
     case TERM_HEADER:
@@ -402,13 +429,21 @@ static enum truth value_evaluate(const struct term *term, const struct term_valu
     return TERM_FALSE;
 }
 
+bool term_has_facts(const struct term *term, const struct facts *facts)
+{
+    bool grows = term->word->id == TERM_SIZE || term->word->id == TERM_RECIPIENTS;
+
+    if (term->word->id == TERM_HEADER && facts->message == NULL)
+        return false;
+    return (facts->phase >= term->word->phase || grows) && is_checked(term->word, facts);
+}
+
 static enum truth term_read(const struct term *term, const struct facts *facts,
                             const struct effective_policy *policy)
 {
     enum truth best = TERM_FALSE;
-    bool grows = term->word->id == TERM_SIZE || term->word->id == TERM_RECIPIENTS;
 
-    if ((facts->phase < term->word->phase && !grows) || !is_checked(term->word, facts))
+    if (!term_has_facts(term, facts))
         return TERM_UNKNOWN;
     if (term->word->id == TERM_HEADER)
         return truth_of(header_is_true(term, facts->message));
@@ -425,13 +460,14 @@ static enum truth term_read(const struct term *term, const struct facts *facts,
  * A header may be large and a mail have many recipients: to read the one for each of the others
  * would let a single mail hold up a worker for seconds.
  */
-static enum truth term_evaluate(const struct term *term, const struct facts *facts,
-                                const struct effective_policy *policy)
+enum truth term_evaluate(const struct term *term, const struct facts *facts,
+                         const struct effective_policy *policy)
 {
     unsigned char *known = NULL;
     enum truth truth;
 
-    if (facts->memo != NULL && term->memo > 0 && facts->phase >= term->word->phase)
+    if (facts->memo != NULL && facts->message != NULL && term->memo > 0 &&
+        facts->phase >= term->word->phase)
         known = &facts->memo[term->memo - 1];
     if (known != NULL && *known != 0)
         return *known == 2 ? TERM_TRUE : TERM_FALSE;

@@ -71,6 +71,12 @@ bool term_is_about_header(const struct term *term);
 enum truth rule_evaluate(const struct rule *rule, const struct facts *facts,
                          const struct effective_policy *policy);
 
+/* The phase has come in which all is known that the term is about, or enough to compare. */
+bool term_has_facts(const struct term *term, const struct facts *facts);
+/* One of its terms, exceptions alike. */
+enum truth term_evaluate(const struct term *term, const struct facts *facts,
+                         const struct effective_policy *policy);
+
 /* Prepares `text` of a value for HEADER_CONTAINS: fills `overlaps`. */
 void term_value_prepare(struct term_value *value);
 /* True for every mail there can be, such as `tls none, any` or `size >= 0`. */
@@ -81,6 +87,11 @@ bool term_covers(const struct term *wide, const struct term *narrow);
 bool rule_can_decide(const struct rule *rule);
 /* As in a policy file: "client 192.0.2.0/24, in partners". */
 void term_print(struct text *out, const struct term *term);
+/*
+ * What the mail has for the term to be compared with: "192.0.2.1", "fail (example.net, by -all)".
+ * Appends nothing where that is not known. Foreign bytes are escaped, and long values cut.
+ */
+void term_print_fact(struct text *out, const struct term *term, const struct facts *facts);
 /* Likewise: "reject "not here"". */
 void rule_print_action(struct text *out, const struct rule *rule);
 

@@ -91,6 +91,8 @@ struct record {
     const char *dkim_domains;    /* of the signatures that pass, with a comma between them */
     const char *dmarc;
     const char *dmarc_policy;    /* that the author's domain publishes for this mail */
+    const char *arc;
+    const char *arc_sealer;      /* d= of the newest seal, of a chain that passes */
     const char *check_text;      /* why one was temperror or permerror */
     uint64_t dns_question_count;
     /* decision */

@@ -6,9 +6,9 @@
  */
 #include <stdio.h>
 
-#include "daemon/disk.h"
 #include "mail/domain.h"
 #include "policy/policy_book.h"
+#include "tools/configuration.h"
 #include "tools/output.h"
 #include "tools/subcommand.h"
 
@@ -51,37 +51,15 @@ static enum tool_exit look_up(const struct policy_book *book, const char *name)
     return effective != NULL ? TOOL_DONE : TOOL_REFUSED;
 }
 
-static void print_errors(const struct diagnostics *diagnostics)
-{
-    struct text lines;
-
-    text_init(&lines, TEXT_MAX_LENGTH);
-    for (size_t i = 0; i < diagnostics->count; i++)
-        if (diagnostics->items[i].severity == SEVERITY_ERROR)
-            diagnostic_print(&lines, &diagnostics->items[i]);
-    fputs(text_string(&lines), stderr);
-    text_clear(&lines);
-}
-
 static enum tool_exit run(const void *memory, const char *const *operands)
 {
     const struct effective_values *values = memory;
     enum tool_exit result = TOOL_UNABLE;
-    struct policy_book *book = NULL;
-    struct diagnostics diagnostics;
-    struct config *config;
+    struct configuration configuration;
 
-    diagnostics_init(&diagnostics);
-    config = config_new(sources_new(disk_fetch, NULL), values->path, &diagnostics);
-    if (config != NULL)
-        book = policy_book_new(config, &diagnostics);
-    if (book != NULL)
-        result = look_up(book, operands[0]);
-    else
-        print_errors(&diagnostics);
-    policy_book_free(&book);
-    config_free(&config);
-    diagnostics_clear(&diagnostics);
+    if (configuration_open(&configuration, values->path))
+        result = look_up(configuration.book, operands[0]);
+    configuration_close(&configuration);
     return result;
 }
 

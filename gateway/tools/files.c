@@ -37,3 +37,15 @@ bool file_read(const char *path, struct text *out, struct text *problem)
         close(fd);
     return is_read;
 }
+
+void file_add_with_crlf(struct text *out, struct slice content)
+{
+    struct slice line;
+
+    while (slice_next(&content, '\n', &line)) {
+        bool has_cr = line.length > 0 && line.data[line.length - 1] == '\r';
+
+        text_add(out, has_cr ? slice_until(line, line.length - 1) : line);
+        text_add(out, SLICE("\r\n"));
+    }
+}

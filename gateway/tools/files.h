@@ -14,4 +14,7 @@
 bool file_read(const char *path, struct text *out, struct text *problem)
     __attribute__((warn_unused_result));
 
+/* Appends a message as people write it to a file: LF becomes CRLF, and the last line has one. */
+void file_add_with_crlf(struct text *out, struct slice content);
+
 #endif

@@ -15,10 +15,13 @@
 
 static const struct subcommand *const subcommands[] = {
     &subcommand_check,
+    &subcommand_diff,
     &subcommand_effective,
+    &subcommand_explain,
     &subcommand_quarantine,
     &subcommand_send,
     &subcommand_sink,
+    &subcommand_test,
 };
 
 #define SUBCOMMAND_COUNT (sizeof subcommands / sizeof subcommands[0])

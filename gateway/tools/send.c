@@ -357,19 +357,6 @@ static const struct stream_events stream_events = {
 
 /* ---- The message ---- */
 
-/* A file as people write it: LF becomes CRLF. */
-static void add_with_crlf(struct text *out, struct slice content)
-{
-    struct slice line;
-
-    while (slice_next(&content, '\n', &line)) {
-        bool has_cr = line.length > 0 && line.data[line.length - 1] == '\r';
-
-        text_add(out, has_cr ? slice_until(line, line.length - 1) : line);
-        text_add(out, SLICE("\r\n"));
-    }
-}
-
 static void write_message(struct sender *sender)
 {
     const struct send_values *values = sender->values;
@@ -397,7 +384,7 @@ static bool prepare_message(struct sender *sender, struct text *problem)
     } else {
         text_init(&content, MAX_MESSAGE_BYTES);
         is_read = file_read(sender->values->path, &content, problem);
-        add_with_crlf(&sender->message, text_slice(&content));
+        file_add_with_crlf(&sender->message, text_slice(&content));
         text_clear(&content);
     }
     for (size_t i = 0; i < sender->message.length; i++)

@@ -64,10 +64,13 @@ struct subcommand {
 };
 
 extern const struct subcommand subcommand_check;
+extern const struct subcommand subcommand_diff;
 extern const struct subcommand subcommand_effective;
+extern const struct subcommand subcommand_explain;
 extern const struct subcommand subcommand_quarantine;
 extern const struct subcommand subcommand_send;
 extern const struct subcommand subcommand_sink;
+extern const struct subcommand subcommand_test;
 
 /*
  * Reads `words` (what stands behind the subcommand's name) into `values`, which

@@ -210,11 +210,23 @@ static void print_dmarc(struct text *out, struct text *result, const struct auth
     keep(out, result);
 }
 
-static void print_arc(struct text *out, struct text *result, const struct authres *authres)
+/* ARC has none, pass and fail (RFC 8617 10.1); it has all failures be such (5.2.1). */
+static void print_arc(struct text *out, struct text *result, const struct arc_finding *arc)
 {
-    if (!has_run(authres->arc))
+    struct text text;
+
+    if (arc == NULL || !has_run(arc->result))
         return;
-    begin(result, "arc", authres->arc);
+    begin(result, "arc", arc->result == RESULT_TEMPERROR ? RESULT_FAIL : arc->result);
+    text_init(&text, AUTHRES_MAX_VALUE_BYTES);
+    if (arc->result == RESULT_PASS) {
+        text_add_format(&text, "(i=%zu d=%s)", arc->set_count, arc->sealers[0]);
+        add_word(result, text_slice(&text));
+    } else if (arc->problem != NULL) {
+        arc_finding_print_problem(arc, &text);
+        add_reason(result, text_string(&text));
+    }
+    text_clear(&text);
     keep(out, result);
 }
 
@@ -232,7 +244,7 @@ void authres_print(struct text *out, const struct authres *authres)
     print_dmarc(&field, &result, authres);
     print_spf(&field, &result, authres->spf_mail, "smtp.mailfrom", mail_identity(authres));
     print_spf(&field, &result, authres->spf_helo, "smtp.helo", helo_identity(authres));
-    print_arc(&field, &result, authres);
+    print_arc(&field, &result, authres->arc);
     print_dkim(&field, &result, authres->dkim);
     if (field.length == start)
         text_add_string(&field, "; none");

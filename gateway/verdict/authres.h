@@ -34,7 +34,7 @@ struct authres {
     const char *dmarc_problem;           /* of temperror and permerror, a sentence part; or NULL */
     const char *dmarc_domain;            /* of From; or NULL */
     const char *dmarc_policy;            /* "reject"; NULL where there is no record */
-    enum check_result arc;
+    const struct arc_finding *arc;
 };
 
 /* Appends the whole field with its CRLF, folded; "none" where nothing was run. */

@@ -8,8 +8,6 @@
 
 #include <assert.h>
 
-#include "policy/rules.h"
-
 /* In the place of a rule that cannot be known, as the policy's `on dns-temperror` says. */
 static const struct rule lost_rules[] = {
     [TEMPERROR_TEMPFAIL] = { .name = "dns-temperror", .reason = "dns.temperror",
@@ -55,6 +53,14 @@ static void end_walk(struct verdict *verdict, const struct rule *rule)
     verdict->rule = rule;
 }
 
+bool decide_ends_at(const struct effective_policy *policy, const struct rule *rule,
+                    enum truth truth)
+{
+    if (truth == TERM_LOST && policy->on_temperror == TEMPERROR_IGNORE)
+        return false;
+    return truth != TERM_FALSE && rule_can_decide(rule);
+}
+
 /* The rules in order, as far as `facts` tell in their phase. */
 static struct verdict walk(const struct effective_policy *policy, const struct facts *facts)
 {
@@ -68,11 +74,9 @@ static struct verdict walk(const struct effective_policy *policy, const struct f
         const struct rule *rule = &policy->rules[i];
         enum truth truth = rule_evaluate(rule, facts, policy);
 
-        if (truth == TERM_LOST && policy->on_temperror == TEMPERROR_IGNORE)
-            continue;
         if (truth == TERM_UNKNOWN && verdict.pending_rule == NULL)
             verdict.pending_rule = rule;
-        if (truth != TERM_FALSE && rule_can_decide(rule)) {
+        if (decide_ends_at(policy, rule, truth)) {
             if (truth != TERM_UNKNOWN)
                 end_walk(&verdict,
                          truth == TERM_TRUE ? rule : &lost_rules[policy->on_temperror]);
@@ -98,7 +102,7 @@ static void apply_shadow(struct verdict *verdict)
     }
 }
 
-static bool is_exempt(const struct address *recipient)
+bool decide_is_exempt(const struct address *recipient)
 {
     return recipient != NULL && (address_is_postmaster(recipient) || address_is_abuse(recipient));
 }
@@ -121,7 +125,7 @@ struct verdict decide(const struct effective_policy *policy, const struct facts 
     struct facts known = *facts; /* as far as one phase tells */
     struct verdict verdict = { .is_final = false };
 
-    if (is_exempt(facts->recipient))
+    if (decide_is_exempt(facts->recipient))
         return (struct verdict){
             .is_final = true,
             .action = ACTION_ACCEPT,

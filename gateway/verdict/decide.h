@@ -24,6 +24,7 @@
 #include "evidence/facts.h"
 #include "mail/reply.h"
 #include "policy/policy_book.h"
+#include "policy/rules.h"
 
 #define VERDICT_MAX_TAGS POLICY_MAX_TAGS
 
@@ -40,6 +41,16 @@ struct verdict {
     size_t tag_count;
     const struct rule *pending_rule;    /* the first that has to be known yet; NULL when final */
 };
+
+/* Rules are not asked about this one: postmaster, abuse. NULL is none. */
+bool decide_is_exempt(const struct address *recipient);
+
+/*
+ * The walk goes no further than this rule, which came to `truth`: it decides, or what it will come
+ * to has to be known first.
+ */
+bool decide_ends_at(const struct effective_policy *policy, const struct rule *rule,
+                    enum truth truth);
 
 /*
  * The verdict on facts->recipient (or on the sender alone, before RCPT) under

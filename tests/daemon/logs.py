@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 
-from gateway import PATIENCE, GatewayTests, expect, require_mounts, send, wait_for
+from gateway import PATIENCE, Client, GatewayTests, expect, require_mounts, send, wait_for
 
 
 class LogTests(GatewayTests):
@@ -38,6 +38,26 @@ class LogTests(GatewayTests):
         events = [json.loads(line)["event"] for line in lines]
         for event in ("ready", "started", "transaction", "stopping", "stopped"):
             expect(event in events, f"no {event} among {events}")
+
+    def test_with_debug_a_long_turn_of_the_loop_is_told(self):
+        self.gateway.write_config(workers=1)
+        self.gateway.prefix = ["sh", "-c", 'exec "$0" -d "$@"']
+        self.gateway.start()
+        worker = self.gateway.children("posternd: worker")[0]
+        clients = [Client(self.gateway.port) for _ in range(40)]
+        for client in clients:
+            expect(client.begin()[0] == 354, "no 354")
+
+        def work_is_told():
+            os.kill(worker, signal.SIGSTOP)  # so that all of it comes in one turn
+            for client in clients:
+                client.stream.write((b"x" * 62 + b"\r\n") * 500)
+                client.stream.flush()
+            os.kill(worker, signal.SIGCONT)
+            return self.gateway.find(r"event=worker-turn level=debug text=\"[1-9][0-9]{3,} us")
+        wait_for(work_is_told, "a line about a long turn")
+        for client in clients:
+            client.close()
 
     def test_sigusr1_opens_the_log_file_again(self):
         path = os.path.join(self.gateway.folder, "mail.log")

@@ -26,9 +26,9 @@ CONTENT = "From: a@example.net\r\nSubject: x\r\n\r\nbody\r\n."
 class CheckTests(GatewayTests):
     names = None
 
-    def start(self, timeout="10s", workers=1, **names):
+    def start(self, timeout="10s", workers=1, more="", **names):
         self.names = NameServer(**names)
-        rules = RULES.format(port=self.names.port, timeout=timeout)
+        rules = RULES.format(port=self.names.port, timeout=timeout) + more
         self.gateway.write_config(workers=workers, more=rules)
         self.gateway.start()
 
@@ -173,6 +173,35 @@ class CheckTests(GatewayTests):
         asked = self.names.asked
         expect(asked.count(("example.net", 16)) == 1, f"asked {len(asked)} times: {asked}")
         expect(self.send_checked()[0] == 250, "mail does not go through")
+
+    def test_mail_that_waits_for_the_dns_makes_room_for_others(self):
+        """What is held for its signatures is as much as a few may have together."""
+        self.start(timeout="5s", more="max-spool-memory 1M;", texts={"example.net": [ALLOWED]},
+                   silent=["s._domainkey.slow.example"])
+        signature = ("DKIM-Signature: v=1; a=rsa-sha256; d=slow.example; s=s; h=from;\r\n"
+                     f" bh={43 * 'A'}=; b=AAAA\r\n")
+        padding = "".join(f"X-{number}: {900 * 'x'}\r\n" for number in range(100))
+        answers, begun = [], time.monotonic()
+
+        def send_signed():
+            client = Client(self.gateway.port)
+            client.hello()
+            for line in (SENDER, RECIPIENT, "DATA", signature + padding + CONTENT):
+                code, text = client.say(line)
+            answers.append((code, text, time.monotonic() - begun))
+            client.close()
+
+        threads = [threading.Thread(target=send_signed) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        wait_for(lambda: len(answers) >= 2, "the first to be turned away")
+        expect(send(self.gateway.port)[0] == 250, "other mail does not go through")
+        for thread in threads:
+            thread.join()
+        early = [text for code, text, took in answers if code == 452 and took < 4]
+        late = [code for code, text, took in answers if took >= 4]
+        expect(len(early) >= 2 and all("system.no-space" in text for text in early), f"{answers}")
+        expect(late and set(late) == {250}, f"{answers}")
 
     def test_a_reload_lets_a_mail_that_is_checked_go_on(self):
         self.start(texts={"example.net": [ALLOWED]}, delay_s=0.5)

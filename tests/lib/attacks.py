@@ -10,6 +10,7 @@ help against them. The attack lasts until the seconds are over and each bot has 
 and ends with one line of JSON: how often a bot began, and how many stood at the end.
 """
 import asyncio
+import base64
 import contextlib
 import json
 import os
@@ -24,8 +25,82 @@ NEVER = 3600
 HEAD = b"From: bot@bot.example\r\nTo: someone\r\nSubject: hello\r\n"
 
 
+SIGNATURES = 10
+# Of clients who only want to send mail, here and in contrib/load.
+GOOD_NAMES = ("example.net", "good.example.net", "load.example", "sender.example")
+# What makes a gateway look at its senders; with it the resolver block of make_checks.
+RULES = """
+    rule forged { when spf fail and dkim fail and dmarc fail; then reject; }
+    rule helo { when spf-helo fail and dkim fail; then reject; }
+"""
+
+
 class Over(Exception):
     """The gateway has closed."""
+
+
+# ---- What the DNS says of the bots ----
+
+def der(tag, content):
+    """An element of ASN.1."""
+    size = len(content)
+    if size > 127:
+        length = size.to_bytes((size.bit_length() + 7) // 8, "big")
+        return bytes([tag, 0x80 | len(length)]) + length + content
+    return bytes([tag, size]) + content
+
+
+def large_key():
+    """RSA, 4096 bits: nobody can sign with it, and to find that out takes as long as any."""
+    modulus = (1 << 4095) + sum(1 << bit for bit in range(0, 4000, 3))
+    numbers = der(2, b"\0" + modulus.to_bytes(512, "big")) + der(2, b"\1\0\1")
+    algorithm = der(0x30, der(6, bytes.fromhex("2a864886f70d010101")) + der(5, b""))
+    key = der(0x30, algorithm + der(3, b"\0" + der(0x30, numbers)))
+    return base64.b64encode(key).decode()
+
+
+def make_zone():
+    """Keys for ten signatures, and an SPF record that leads to a hundred names."""
+    key = large_key()
+    lines = ['bot.example. TXT "v=spf1 ip4:127.0.0.0/8 -all"',
+             '_dmarc.bot.example. TXT "v=DMARC1; p=none"',
+             '_dmarc.example. TXT "v=DMARC1; p=none; psd=y"',
+             'fan.example. TXT "v=spf1 ' +
+             " ".join(f"mx:m{number}.fan.example" for number in range(10)) + ' ~all"']
+    for name in GOOD_NAMES:
+        lines += [f'{name}. TXT "v=spf1 ip4:127.0.0.0/8 -all"',
+                  f'_dmarc.{name}. TXT "v=DMARC1; p=none"']
+    for number in range(SIGNATURES):
+        texts = " ".join(f'"{key[at:at + 250]}"' for at in range(0, len(key), 250))
+        lines.append(f's{number}._domainkey.bot.example. TXT "v=DKIM1; p=" {texts}')
+        for host in range(10):
+            lines += [f"m{number}.fan.example. MX 10 h{number}{host}.fan.example.",
+                      f"h{number}{host}.fan.example. A 192.0.2.{number}"]
+    return "\n".join(lines) + "\n"
+
+
+def make_checks(zone_path, port):
+    """Names below slow.example are asked of `port`, where nobody answers."""
+    return f"resolver {{ address 127.0.0.1:{port}; local-data {zone_path}; validate off; }}\n"
+
+
+def listen_in_silence():
+    """A server of names that answers nothing: a socket."""
+    silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    silent.bind(("127.0.0.1", 0))
+    return silent
+
+
+def signatures():
+    """Fields of ten keys; the body has to be hashed in three ways."""
+    ways = ("relaxed/relaxed", "simple/simple", "relaxed/relaxed; l=100")
+    return b"".join(
+        f"DKIM-Signature: v=1; a=rsa-sha256; c={ways[number % 3]}; d=bot.example; s=s{number};\r\n"
+        f" h=from:to:subject; bh={43 * 'A'}=; b={'A' * 682}==\r\n".encode()
+        for number in range(SIGNATURES))
+
+
+SIGNED_HEAD = signatures() + HEAD
 
 
 class Bot:
@@ -282,6 +357,66 @@ async def big_bodies(bot):
     await bot.flood(64 * (1022 * b"x" + b"\r\n"))
 
 
+async def signed_stalls(bot):
+    """All that a check of the signatures needs is there but for the end."""
+    await bot.data()
+    await bot.send(SIGNED_HEAD + b"\r\nhalf a body")
+    await bot.stay()
+
+
+async def signed_fields(bot):
+    """As many signatures as a header has room for."""
+    await bot.data()
+    await bot.send(18 * signatures() + b"\r\nhalf a body")
+    await bot.stay()
+
+
+async def signed_bodies(bot):
+    """Bytes that are hashed in three ways, without end."""
+    await bot.data()
+    await bot.send(SIGNED_HEAD + b"\r\n")
+    await bot.flood(64 * (1022 * b"x" + b"\r\n"))
+
+
+async def heavy_signatures(bot):
+    """Small mails that cost much."""
+    await bot.hello()
+    bot.crowd.in_place.add(bot)
+    while True:
+        await bot.say(b"MAIL FROM:<bot@bot.example>")
+        await bot.say(b"RCPT TO:<" + bot.crowd.recipient + b">")
+        await bot.say(b"DATA")
+        await bot.say(SIGNED_HEAD + b"\r\nbody\r\n.")
+
+
+async def name_sender(bot, sender):
+    """Each recipient has to wait for what is found out about the sender."""
+    await bot.hello()
+    await bot.say(b"MAIL FROM:<" + sender + b">")
+    bot.crowd.in_place.add(bot)
+    await bot.say(b"RCPT TO:<" + bot.crowd.recipient + b">")
+    await bot.stay()
+
+
+async def fanned_senders(bot):
+    await name_sender(bot, b"bot@fan.example")
+
+
+async def slow_senders(bot):
+    """Ever new names, and nobody who knows them."""
+    await name_sender(bot, f"bot@b{bot.crowd.rounds}.slow.example".encode())
+
+
+async def slow_floods(bot):
+    """The same by who does not wait for an answer."""
+    await bot.hello()
+    bot.crowd.in_place.add(bot)
+    number = bot.crowd.rounds
+    await bot.flood(b"".join(
+        f"RSET\r\nMAIL FROM:<bot@f{number}-{index}.slow.example>\r\nRCPT TO:<".encode() +
+        bot.crowd.recipient + b">\r\n" for index in range(100)))
+
+
 def client_hello():
     """The first flight of a handshake."""
     context = ssl.create_default_context()
@@ -362,6 +497,13 @@ ATTACKS = {
     "chunk-flood": (chunk_flood, 20, "20 that send chunks of one byte"),
     "big-chunks": (big_chunks, 20, "20 that send chunks of 1 MiB"),
     "big-bodies": (big_bodies, 20, "20 that send bodies without end"),
+    "signed-stalls": (signed_stalls, 2000, "2,000 with ten signatures that stall in the body"),
+    "signed-fields": (signed_fields, 500, "500 with a header full of signatures"),
+    "signed-bodies": (signed_bodies, 100, "100 with ten signatures and bodies without end"),
+    "heavy-signatures": (heavy_signatures, 100, "100 that send ten large signatures each"),
+    "fanned-senders": (fanned_senders, 500, "500 with senders that lead to a hundred names"),
+    "slow-senders": (slow_senders, 500, "500 with senders whose DNS is silent"),
+    "slow-floods": (slow_floods, 50, "50 that pipeline such senders"),
     "tls-flood": (tls_flood, 20, "20 that make the gateway sign, and leave"),
     "tls-stalls": (tls_stalls, 200, "200 that stop in the middle of their hello"),
     "tls-stalls-later": (tls_stalls_later, 200, "200 that stop behind the gateway's answer"),

@@ -5,7 +5,7 @@ import subprocess
 from harness import CommandTest, postern
 from programs import POSTERN
 
-COMMANDS = ("check", "effective", "send", "sink")
+COMMANDS = ("check", "diff", "effective", "explain", "send", "sink", "test")
 
 
 class CommandLineTest(CommandTest):
@@ -39,7 +39,7 @@ class CommandLineTest(CommandTest):
 
     def test_mistakes_are_named(self):
         cases = [
-            (["explain"], 'postern: "explain" is no command (postern help lists them)\n'),
+            (["report"], 'postern: "report" is no command (postern help lists them)\n'),
             (["help", "nothing"], 'postern: "nothing" is no command (postern help lists them)\n'),
             (["a\x1b[2Jb"], 'postern: "a\\x1b[2Jb" is no command (postern help lists them)\n'),
             (["check", "--bogus"],

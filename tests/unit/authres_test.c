@@ -62,7 +62,7 @@ START_TEST(each_method_says_what_it_looked_at)
         .dmarc = RESULT_PASS,
         .dmarc_domain = "example.net",
         .dmarc_policy = "reject",
-        .arc = RESULT_NONE,
+        .arc = &(struct arc_finding){ .result = RESULT_NONE },
     };
 
     expect_printed("all", &authres, SLICE(
@@ -76,6 +76,35 @@ START_TEST(each_method_says_what_it_looked_at)
         "\tdkim=fail (testing) reason=\"the body was changed\" header.d=list.example\r\n"
         "\theader.s=b header.a=ed25519-sha256;\r\n"
         "\tdkim=neutral reason=\"it cannot be read\"\r\n"));
+}
+END_TEST
+
+START_TEST(of_a_chain_only_what_is_registered_is_said)
+{
+    char newest[] = "list.example";
+    char oldest[] = "old.example";
+    char *sealers[] = { newest, oldest };
+    struct arc_finding arc = { .result = RESULT_PASS, .set_count = 2, .sealers = sealers,
+                               .sealer_count = 2 };
+    struct authres authres = { .id = ID, .arc = &arc };
+
+    expect_printed("pass", &authres, SLICE("Authentication-Results: mx.example.org;\r\n"
+                                           "\tarc=pass (i=2 d=list.example)\r\n"));
+    arc.problem = "the key is revoked";
+    arc.problem_field = "ARC-Seal";
+    arc.problem_instance = 1;
+    arc.result = RESULT_FAIL;
+    expect_printed("fail", &authres, SLICE("Authentication-Results: mx.example.org;\r\n"
+                                           "\tarc=fail reason=\"the key is revoked (ARC-Seal 1)\""
+                                           "\r\n"));
+    arc.problem = "the key could not be looked up";
+    arc.problem_instance = 0;
+    arc.result = RESULT_TEMPERROR;
+    expect_printed("temperror", &authres,
+                   SLICE("Authentication-Results: mx.example.org;\r\n"
+                         "\tarc=fail reason=\"the key could not be looked up (ARC-Seal)\"\r\n"));
+    arc.result = RESULT_NOT_RUN;
+    expect_printed("not run", &authres, SLICE("Authentication-Results: mx.example.org; none\r\n"));
 }
 END_TEST
 
@@ -309,6 +338,7 @@ int main(void)
     tcase_add_test(written, nothing_run_is_none);
     tcase_add_test(written, each_method_says_what_it_looked_at);
     tcase_add_test(written, no_signature_is_dkim_none);
+    tcase_add_test(written, of_a_chain_only_what_is_registered_is_said);
     tcase_add_loop_test(written, a_sender_is_written_only_in_harmless_forms, 0, COUNT(senders));
     tcase_add_loop_test(written, a_value_is_quoted_or_left_out, 0, COUNT(values));
     tcase_add_test(written, a_field_has_a_ceiling_and_ends_whole);

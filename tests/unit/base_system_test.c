@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* base/: addresses, time, chance and names (ip, clock, crypto, id). */
+/* base/: addresses, time and names (ip, clock, id). */
 #include <netinet/in.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/crypto.h"
 #include "base/id.h"
 #include "base/ip.h"
 #include "base/memory.h"
@@ -321,85 +320,6 @@ START_TEST(clock_runs_forward_and_obeys_a_test)
 }
 END_TEST
 
-/* ---- crypto ---- */
-
-static void expect_digest(const uint8_t *digest, const char *want)
-{
-    static const char hex[] = "0123456789abcdef";
-    char got[2 * CRYPTO_SHA256_BYTES + 1] = "";
-
-    for (size_t i = 0; i < CRYPTO_SHA256_BYTES; i++) {
-        got[2 * i] = hex[digest[i] >> 4];
-        got[2 * i + 1] = hex[digest[i] & 15];
-    }
-    ck_assert_str_eq(got, want);
-}
-
-START_TEST(digests_match_the_published_vectors)
-{
-    uint8_t digest[CRYPTO_SHA256_BYTES];
-    char key[131];
-
-    /* RFC 4231, cases 2 and 6, and everything empty. */
-    crypto_hmac_sha256(SLICE("Jefe"), SLICE("what do ya want for nothing?"), digest);
-    expect_digest(digest, "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
-    memset(key, 0xaa, sizeof key);
-    crypto_hmac_sha256((struct slice){ key, sizeof key },
-                       SLICE("Test Using Larger Than Block-Size Key - Hash Key First"), digest);
-    expect_digest(digest, "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54");
-    crypto_hmac_sha256(SLICE_EMPTY, SLICE_EMPTY, digest);
-    expect_digest(digest, "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
-}
-END_TEST
-
-START_TEST(a_digest_of_runs_is_that_of_the_whole)
-{
-    /* The vectors of FIPS 180-4 for "abc", for nothing and for two blocks. */
-    static const struct {
-        struct slice input;
-        const char *want;
-    } cases[] = {
-        { BYTES("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad" },
-        { BYTES(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855" },
-        { BYTES("abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq"),
-          "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1" },
-    };
-    struct crypto_sha256 *sha256 = crypto_sha256_new();
-    uint8_t digest[CRYPTO_SHA256_BYTES];
-
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        crypto_sha256(cases[i].input, digest);
-        expect_digest(digest, cases[i].want);
-        for (size_t cut = 0; cut <= cases[i].input.length; cut++) {
-            crypto_sha256_add(sha256, slice_until(cases[i].input, cut));
-            crypto_sha256_add(sha256, slice_from_offset(cases[i].input, cut));
-            crypto_sha256_take(sha256, digest);
-            expect_digest(digest, cases[i].want);
-        }
-    }
-    crypto_sha256_free(&sha256);
-    ck_assert_ptr_null(sha256);
-    crypto_sha256_free(&sha256);
-}
-END_TEST
-
-START_TEST(crypto_random_fills_all_of_any_size)
-{
-    uint8_t bytes[1001] = { 0 };
-    uint8_t ever_set[1000] = { 0 };
-
-    for (int round = 0; round < 40; round++) {
-        crypto_random(bytes, 1000);
-        for (size_t i = 0; i < 1000; i++)
-            ever_set[i] |= bytes[i];
-    }
-    for (size_t i = 0; i < 1000; i++)
-        ck_assert_msg(ever_set[i] != 0, "byte %zu was zero 40 times", i);
-    ck_assert_uint_eq(bytes[1000], 0);
-    crypto_random(bytes, 0);
-}
-END_TEST
-
 /* ---- id ---- */
 
 START_TEST(ids_are_sixteen_characters_that_cannot_be_misread)
@@ -489,10 +409,9 @@ END_TEST
 
 static Suite *system_suite(void)
 {
-    Suite *suite = suite_create("base: ip, clock, crypto, id");
+    Suite *suite = suite_create("base: ip, clock, id");
     TCase *ip = tcase_create("ip");
     TCase *clock = tcase_create("clock");
-    TCase *crypto = tcase_create("crypto");
     TCase *id = tcase_create("id");
 
     tcase_add_test(ip, ip_addresses_are_read_strictly_and_printed_short);
@@ -505,9 +424,6 @@ static Suite *system_suite(void)
     tcase_add_test(ip, ip_client_is_the_same_through_either_kind_of_socket);
     tcase_add_test(clock, clock_prints_what_people_and_mail_read);
     tcase_add_test(clock, clock_runs_forward_and_obeys_a_test);
-    tcase_add_test(crypto, digests_match_the_published_vectors);
-    tcase_add_test(crypto, a_digest_of_runs_is_that_of_the_whole);
-    tcase_add_test(crypto, crypto_random_fills_all_of_any_size);
     tcase_add_test(id, ids_are_sixteen_characters_that_cannot_be_misread);
     tcase_add_test(id, ids_sort_by_time);
     tcase_add_test(id, ids_hold_the_time_in_their_first_characters);
@@ -515,7 +431,6 @@ static Suite *system_suite(void)
     tcase_add_test(id, ids_of_one_millisecond_are_all_different);
     suite_add_tcase(suite, ip);
     suite_add_tcase(suite, clock);
-    suite_add_tcase(suite, crypto);
     suite_add_tcase(suite, id);
     return suite;
 }

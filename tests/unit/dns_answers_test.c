@@ -167,6 +167,41 @@ START_TEST(when_time_is_up_everything_missing_has_failed)
 }
 END_TEST
 
+START_TEST(what_is_forgotten_is_asked_again_and_has_been_counted)
+{
+    struct dns_answers *answers = dns_answers_new(2);
+    struct dns_question question;
+
+    ck_assert_ptr_null(dns_answers_find(answers, SLICE("a.example"), DNS_TYPE_A));
+    ck_assert(dns_answers_take_wanted(answers, &question));
+    dns_answers_put(answers, &question, dns_answer_new(DNS_NO_NAME, NULL, 0));
+    dns_answers_forget(answers);
+    ck_assert_uint_eq(dns_answers_count(answers), 1);
+    ck_assert(!dns_answers_is_waiting(answers));
+    ck_assert(!dns_answers_take_wanted(answers, &question));
+    ck_assert_ptr_null(dns_answers_find(answers, SLICE("a.example"), DNS_TYPE_A));
+    ck_assert(dns_answers_take_wanted(answers, &question));
+    ck_assert_str_eq(question.name, "a.example");
+    ck_assert_uint_eq(dns_answers_count(answers), 2);
+    ck_assert_int_eq(dns_answers_find(answers, SLICE("b.example"), DNS_TYPE_A)->result,
+                     DNS_FAILED);
+    dns_answers_free(&answers);
+}
+END_TEST
+
+START_TEST(an_answer_takes_as_much_as_its_records)
+{
+    struct dns_record records[] = { { .bytes = SLICE("0123456789") }, { .bytes = SLICE("abc") } };
+    struct dns_answer *none = dns_answer_new(DNS_NO_NAME, NULL, 0);
+    struct dns_answer *two = dns_answer_new(DNS_FOUND, records, 2);
+
+    ck_assert_uint_eq(dns_answer_bytes(none), sizeof *none);
+    ck_assert_uint_eq(dns_answer_bytes(two), sizeof *two + sizeof records + 13);
+    dns_answer_unref(none);
+    dns_answer_unref(two);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("dns");
@@ -176,11 +211,13 @@ int main(void)
     tcase_add_loop_test(names_case, a_name_has_one_form_or_is_none, 0, (int)COUNT(names));
     tcase_add_test(names_case, a_name_that_does_not_fit_is_left_out_whole);
     tcase_add_test(names_case, an_answer_owns_its_records_and_is_held_by_many);
+    tcase_add_test(names_case, an_answer_takes_as_much_as_its_records);
     tcase_add_test(names_case, found_without_records_is_no_data);
     suite_add_tcase(suite, names_case);
     tcase_add_test(table_case, what_is_missing_is_wanted_once);
     tcase_add_test(table_case, the_first_answer_to_a_question_stays);
     tcase_add_test(table_case, too_many_questions_fail_and_bad_names_do_not_exist);
+    tcase_add_test(table_case, what_is_forgotten_is_asked_again_and_has_been_counted);
     tcase_add_test(table_case, when_time_is_up_everything_missing_has_failed);
     suite_add_tcase(suite, table_case);
     return unit_run(suite);

@@ -61,7 +61,7 @@ END_TEST
 START_TEST(words_of_later_versions_are_known_as_such)
 {
     static const char *const later[] = {
-        "arc", "arc-sealer", "auth", "greylist", "dnsbl", "milter", "ptr", "rate",
+        "auth", "greylist", "dnsbl", "milter", "ptr", "rate",
     };
 
     for (size_t i = 0; i < COUNT(later); i++) {

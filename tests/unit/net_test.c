@@ -405,6 +405,96 @@ static void be_slow(void *owner)
         continue;
 }
 
+/* Each takes 2 ms, by a clock that moves with them only. */
+static uint64_t costly_us = 1000000;
+
+static void work_hard(void *owner)
+{
+    costly_us += 2000;
+    tell(owner);
+}
+
+static struct loop_watch *hard_watches[10];
+
+static void work_hard_once(void *owner)
+{
+    struct loop_watch **watch = owner;
+
+    loop_watch_free(watch);
+    work_hard(&letters[(watch - hard_watches) % 8]);
+}
+
+/* Everything is done, by and by, and no turn is longer than it may be. */
+static void run_hard_turns(size_t want_length)
+{
+    size_t turns = 0;
+
+    (void)loop_take_longest_turn_us(loop);
+    while (strlen(story) < want_length) {
+        ck_assert_uint_lt(turns++, want_length);
+        loop_stop(loop);
+        loop_run(loop);
+        ck_assert_uint_le(loop_take_longest_turn_us(loop), 10000);
+    }
+    clock_set_source(NULL);
+}
+
+START_TEST(a_turn_of_callbacks_that_cost_much_has_few_of_them)
+{
+    int fds[COUNT(hard_watches)][2];
+
+    clock_set_source(&costly_us);
+    for (size_t i = 0; i < COUNT(hard_watches); i++) {
+        net_socketpair(fds[i]);
+        hard_watches[i] = loop_watch_new(loop, fds[i][0], true, work_hard_once, &hard_watches[i]);
+    }
+    run_hard_turns(COUNT(hard_watches));
+    for (size_t i = 0; i < COUNT(hard_watches); i++) {
+        ck_assert_ptr_null(hard_watches[i]);
+        close(fds[i][0]);
+        close(fds[i][1]);
+    }
+}
+END_TEST
+
+START_TEST(a_turn_of_tasks_that_cost_much_has_few_of_them_in_their_order)
+{
+    struct loop_task tasks[8];
+    struct loop_task repeated[8];
+
+    clock_set_source(&costly_us);
+    for (size_t i = 0; i < COUNT(tasks); i++) {
+        loop_task_init(&tasks[i], work_hard, &letters[i]);
+        loop_defer(loop, &tasks[i]);
+    }
+    run_hard_turns(8);
+    ck_assert_str_eq(story, "abcdefgh");
+    clock_set_source(&costly_us);
+    for (size_t i = 0; i < COUNT(tasks); i++) {
+        loop_defer(loop, &tasks[i]);
+        loop_task_init(&repeated[i], work_hard, &letters[i]);
+        loop_defer_again(loop, &repeated[i]);
+    }
+    run_hard_turns(24);
+    for (size_t i = 0; i < COUNT(tasks); i++)
+        ck_assert(list_is_empty(&tasks[i].link) && list_is_empty(&repeated[i].link));
+}
+END_TEST
+
+START_TEST(timers_that_cost_much_share_several_turns)
+{
+    struct loop_timer timers[8];
+
+    clock_set_source(&costly_us);
+    for (size_t i = 0; i < COUNT(timers); i++) {
+        loop_timer_init(&timers[i], loop, work_hard, &letters[i]);
+        loop_timer_start(&timers[i], 0);
+    }
+    costly_us += 10000;
+    run_hard_turns(8);
+}
+END_TEST
+
 START_TEST(the_longest_turn_is_measured_without_the_waiting)
 {
     struct loop_task slow;
@@ -444,6 +534,9 @@ int main(void)
     tcase_add_test(loops, a_turn_ends_though_more_is_ready_and_leaves_nobody_out);
     tcase_add_test(loops, signals_come_through_the_loop);
     tcase_add_test(loops, a_signal_behind_the_end_of_its_loop_is_harmless);
+    tcase_add_test(loops, a_turn_of_callbacks_that_cost_much_has_few_of_them);
+    tcase_add_test(loops, a_turn_of_tasks_that_cost_much_has_few_of_them_in_their_order);
+    tcase_add_test(loops, timers_that_cost_much_share_several_turns);
     tcase_add_test(loops, the_longest_turn_is_measured_without_the_waiting);
     suite_add_tcase(suite, loops);
     return unit_run(suite);

@@ -43,6 +43,18 @@ static void set_dmarc(struct dmarc_finding *dmarc, struct slice value)
                                                                : DMARC_POLICY_NONE;
 }
 
+/* "pass:new.example:old.example" */
+static void set_arc(struct arc_finding *arc, struct slice value)
+{
+    struct slice result, sealer;
+
+    slice_next(&value, ':', &result);
+    arc->result = find_result(result);
+    arc->sealers = mem_new_array(2, sizeof *arc->sealers);
+    while (slice_next(&value, ':', &sealer))
+        arc->sealers[arc->sealer_count++] = mem_copy(sealer);
+}
+
 /* "spf=fail helo=none dkim=pass:example.net dkim=fail:a.example dmarc=fail:reject" */
 static void make_findings(struct findings *findings, const char *description)
 {
@@ -62,6 +74,9 @@ static void make_findings(struct findings *findings, const char *description)
         } else if (slice_equals(name, SLICE("dkim"))) {
             findings->done |= CHECK_BIT(CHECK_DKIM);
             add_signature(&findings->dkim, value);
+        } else if (slice_equals(name, SLICE("arc"))) {
+            findings->done |= CHECK_BIT(CHECK_ARC);
+            set_arc(&findings->arc, value);
         } else {
             ck_assert(slice_equals(name, SLICE("dmarc")));
             findings->done |= CHECK_BIT(CHECK_DMARC);
@@ -105,11 +120,32 @@ static const struct {
     { "when dmarc-policy none, quarantine;", "spf=fail dkim=none dmarc=fail:reject", "?F" },
     { "when dmarc-policy none;", "spf=fail dkim=none dmarc=none", "?F" },
     { "when dmarc-policy none;", "spf=fail dkim=none dmarc=temperror", "?L" },
-    { "when dns-temperror any;", "spf=pass helo=none dkim=none dmarc=none", "?F" },
-    { "when dns-temperror any;", "spf=pass helo=temperror dkim=none dmarc=none", "?T" },
-    { "when dns-temperror spf;", "spf=temperror helo=none dkim=none dmarc=none", "?T" },
-    { "when dns-temperror dkim, dmarc;", "spf=temperror helo=none dkim=none dmarc=none", "?F" },
-    { "when dns-temperror dmarc;", "spf=none helo=none dkim=none dmarc=temperror", "?T" },
+    { "when arc pass;", "arc=pass:a.example", "?T" },
+    { "when arc pass;", "dkim=pass:a.example", "??" },
+    { "when arc none, fail;", "arc=fail", "?T" },
+    { "when arc pass;", "arc=temperror:a.example", "?L" },
+    { "when arc-sealer a.example;", "arc=pass:a.example", "?T" },
+    { "when arc-sealer a.example;", "arc=pass:b.example:a.example", "?F" },
+    { "when arc-sealer .example;", "arc=pass:b.example:a.example", "?T" },
+    { "when arc-sealer in partners;", "arc=pass:partner.example", "?T" },
+    { "when arc-sealer in partners;", "arc=fail:partner.example", "?F" },
+    { "when arc-sealer in partners;", "arc=temperror:partner.example", "?L" },
+    { "when arc-sealer in partners;", "arc=temperror:other.example:partner.example", "?F" },
+    { "when arc-sealer in partners;", "arc=none", "?F" },
+    { "when dmarc fail; except arc-sealer in partners;",
+      "spf=fail dkim=none dmarc=fail:reject arc=pass:partner.example", "?F" },
+    { "when dmarc fail; except arc-sealer in partners;",
+      "spf=fail dkim=none dmarc=fail:reject arc=none", "?T" },
+    { "when dmarc fail; except arc-sealer in partners;",
+      "spf=pass dkim=none dmarc=pass arc=temperror:partner.example", "?F" },
+    { "when dns-temperror any;", "spf=pass helo=none dkim=none dmarc=none arc=none", "?F" },
+    { "when dns-temperror any;", "spf=pass helo=temperror dkim=none dmarc=none arc=none", "?T" },
+    { "when dns-temperror spf;", "spf=temperror helo=none dkim=none dmarc=none arc=none", "?T" },
+    { "when dns-temperror dkim, dmarc;", "spf=temperror helo=none dkim=none dmarc=none arc=none",
+      "?F" },
+    { "when dns-temperror dmarc;", "spf=none helo=none dkim=none dmarc=temperror arc=none", "?T" },
+    { "when dns-temperror arc;", "spf=none helo=none dkim=none dmarc=none arc=temperror", "?T" },
+    { "when dns-temperror arc;", "spf=none helo=none dkim=none dmarc=temperror arc=none", "?F" },
     /* Joined. */
     { "when spf fail and tls none;", "spf=temperror", "FF" },
     { "when spf fail and dkim none;", "spf=temperror dkim=none", "?L" },
@@ -273,11 +309,133 @@ START_TEST(a_deferral_for_the_dns_says_so)
 }
 END_TEST
 
+/* ---- what people are told ---- */
+
+#define ONE_RULE "policy p { rule r { when %s; then reject; } otherwise accept; }\n"
+
+/* The first term of a rule in a policy of its own. */
+static void print_fact(struct text *out, const char *rule, const struct facts *facts)
+{
+    struct book_fixture books;
+    struct text text;
+
+    text_init(&text, 2000);
+    text_add_format(&text, ONE_RULE DOMAIN, rule);
+    book_load_good(&books, text_string(&text));
+    term_print_fact(out, &policy_book_at(books.book, 0)->rules[0].terms[0], facts);
+    book_unload(&books);
+    text_clear(&text);
+}
+
+static const struct {
+    const char *rule, *findings;
+    enum phase phase;
+    const char *want;
+} fact_cases[] = {
+    { "client 192.0.2.0/24", "", PHASE_RCPT, "192.0.2.1" },
+    { "listener inbound", "", PHASE_RCPT, "inbound" },
+    { "tls none", "", PHASE_RCPT, "TLSv1.3" },
+    { "helo localhost", "", PHASE_RCPT, "mail.sender.example" },
+    { "sender null", "", PHASE_RCPT, "ann@example.net" },
+    { "sender-domain own-domain", "", PHASE_RCPT, "example.net" },
+    { "recipient a@example.org", "", PHASE_RCPT, "joe@example.org" },
+    { "recipient-domain own-domain", "", PHASE_RCPT, "example.org" },
+    { "recipients > 1", "", PHASE_RCPT, "1" },
+    { "size > 10", "", PHASE_RCPT, "none announced" },
+    { "size > 10", "", PHASE_MESSAGE, "79 bytes" },
+    { "header-from missing", "", PHASE_RCPT, "" },
+    { "header-from missing", "", PHASE_MESSAGE, "a@example.net, b@example.net" },
+    { "header Subject present", "", PHASE_MESSAGE, "\"one\", \"t\\x1bwo\"" },
+    { "header Date present", "", PHASE_MESSAGE, "no such field" },
+    { "spf fail", "", PHASE_RCPT, "" },
+    { "spf fail", "spf=softfail", PHASE_RCPT, "softfail" },
+    { "spf-helo fail", "helo=none", PHASE_RCPT, "none" },
+    { "dkim pass", "dkim=pass:a.example dkim=fail:b.example", PHASE_MESSAGE,
+      "pass: a.example pass, b.example fail" },
+    { "dkim pass", "dkim=none", PHASE_MESSAGE, "none: no domain none" },
+    { "dkim-domain a.example", "dkim=pass:a.example", PHASE_MESSAGE, "a.example pass" },
+    { "dmarc fail", "spf=none dkim=none dmarc=fail:reject", PHASE_MESSAGE,
+      "fail, which asks for reject" },
+    { "dmarc-policy reject", "spf=none dkim=none dmarc=none", PHASE_MESSAGE, "no record" },
+    { "dns-temperror any", "spf=temperror helo=none dkim=none dmarc=temperror:none", PHASE_MESSAGE,
+      "spf, dmarc" },
+};
+
+START_TEST(what_a_term_is_compared_with_is_printed_for_people)
+{
+    struct facts_fixture fixture;
+    struct findings findings;
+    struct facts facts;
+    struct text got;
+
+    facts_make(&fixture, "<ann@example.net>", "<joe@example.org>",
+               "From: a@example.net\r\nFrom: b@example.net\r\n"
+               "Subject: one\r\nSubject: t\x1bwo\r\n\r\nbody\r\n");
+    make_findings(&findings, fact_cases[_i].findings);
+    facts = facts_until(&fixture, fact_cases[_i].phase);
+    facts.findings = &findings;
+    text_init(&got, 1000);
+    print_fact(&got, fact_cases[_i].rule, &facts);
+    ck_assert_str_eq(text_string(&got), fact_cases[_i].want);
+    text_clear(&got);
+    findings_clear(&findings);
+    facts_clear(&fixture);
+}
+END_TEST
+
+/* ---- a mail that the log remembers ---- */
+
+static const struct {
+    const char *rule;
+    enum truth want; /* with a size of 400, and ann@example.net for an author */
+} memory_cases[] = {
+    { "size > 300", TERM_TRUE },
+    { "size > 400", TERM_FALSE },
+    { "header-from example.net", TERM_TRUE },
+    { "header-from example.com", TERM_FALSE },
+    { "header-from missing", TERM_FALSE },
+    { "header-from multiple", TERM_UNKNOWN },
+    { "header-from malformed", TERM_UNKNOWN },
+    { "header Subject present", TERM_UNKNOWN },
+    { "header Subject absent", TERM_UNKNOWN },
+    { "header Subject present and size > 400", TERM_FALSE },
+    { "spf fail", TERM_TRUE },
+    { "dkim none", TERM_UNKNOWN },
+};
+
+START_TEST(of_a_message_that_nobody_has_the_header_is_never_known)
+{
+    struct facts_fixture fixture;
+    struct findings findings;
+    struct book_fixture books;
+    struct facts facts;
+    struct text text;
+
+    facts_make(&fixture, "<ann@example.net>", "<joe@example.org>", "From: ann@example.net\r\n");
+    make_findings(&findings, "spf=fail");
+    facts = fixture.facts;
+    facts.findings = &findings;
+    facts.message = NULL;
+    facts.announced_size_bytes = 400;
+    text_init(&text, 2000);
+    text_add_format(&text, ONE_RULE DOMAIN, memory_cases[_i].rule);
+    book_load_good(&books, text_string(&text));
+    ck_assert_int_eq(rule_evaluate(&policy_book_at(books.book, 0)->rules[0], &facts,
+                                   policy_book_at(books.book, 0)),
+                     memory_cases[_i].want);
+    book_unload(&books);
+    text_clear(&text);
+    findings_clear(&findings);
+    facts_clear(&fixture);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("policy: findings");
     TCase *terms = tcase_create("terms");
     TCase *lost = tcase_create("lost");
+    TCase *told = tcase_create("told");
 
     tcase_add_loop_test(terms, what_a_check_found_is_compared_when_it_has_ended, 0,
                         (int)COUNT(term_cases));
@@ -287,5 +445,10 @@ int main(void)
                         (int)COUNT(lost_cases));
     tcase_add_test(lost, a_deferral_for_the_dns_says_so);
     suite_add_tcase(suite, lost);
+    tcase_add_loop_test(told, what_a_term_is_compared_with_is_printed_for_people, 0,
+                        (int)COUNT(fact_cases));
+    tcase_add_loop_test(told, of_a_message_that_nobody_has_the_header_is_never_known, 0,
+                        (int)COUNT(memory_cases));
+    suite_add_tcase(suite, told);
     return unit_run(suite);
 }

@@ -24,6 +24,7 @@ SOURCE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(
     os.path.abspath(__file__)))))
 SERVERS = os.path.join(SOURCE, "tests", "servers")
 sys.path += [SERVERS, os.path.join(SOURCE, "tests", "lib")]
+import attacks  # noqa: E402
 from mail_servers import read_environment  # noqa: E402
 
 START_SECONDS = 15
@@ -41,6 +42,7 @@ class Settings:
     sessions: int        # how many clients at a time a gateway must bear, ...
     descriptors: int     # ... and what a process of it may open for that
     servers: str         # folder that tests/servers/fetch-servers fills
+    zone: str = ""       # lines of a zone file, for those who check
 
 
 @dataclass
@@ -85,6 +87,7 @@ class Gateway:
     name = ""
     is_measured = True     # False: no process of its own stands between load and sink
     tls = ("implicit", "starttls")
+    settle_seconds = 0     # how long mails may be under way after their senders have their replies
     idle_sessions = 2000   # how many are opened to measure the memory of one
     descriptors = 1        # for a session that is idle
     version = ""
@@ -179,8 +182,9 @@ class Postern(Gateway):
         certificate {{ names mx.bench.example; chain {chain}; key {key}; }}
         backend sink {{ address 127.0.0.1:{backend_port}; identity none; recipients ask; }}
         domain bench.example {{ backend sink; policy open; }}
-        policy open {{ max-size 100M; otherwise accept; }}
         """
+    POLICY = "policy open {{ max-size 100M; otherwise accept; }}"
+    options = ()
 
     def prepare(self):
         self.program = self.settings.posternd or self.find()
@@ -206,11 +210,29 @@ class Postern(Gateway):
         limits = " ".join(f"max-sessions{of} {sessions};"
                           for of in ("", "-per-address", "-per-network"))
         configuration = write(os.path.join(place.folder, "postern.conf"),
-                              self.CONFIGURATION.format(user="user nobody;" if is_root else "",
-                                                        workers=self.settings.workers,
-                                                        sessions=sessions, limits=limits,
-                                                        **vars(place)))
-        return [self.program, "-c", configuration], None
+                              (self.CONFIGURATION + self.POLICY).format(
+                                  user="user nobody;" if is_root else "",
+                                  workers=self.settings.workers, sessions=sessions,
+                                  limits=limits, **vars(place)))
+        return [self.program, *self.options, "-c", configuration], None
+
+
+class CheckingPostern(Postern):
+    """The same with checks on; what the DNS says of those who attack is in its local data."""
+    CONFIGURATION = Postern.CONFIGURATION.replace(
+        "otherwise accept;",
+        attacks.RULES.replace("{", "{{").replace("}", "}}") + " otherwise accept;")
+
+    def __init__(self, settings):
+        super().__init__(settings)
+        self.silent = attacks.listen_in_silence()
+
+    def command(self, place):
+        command, environment = super().command(place)
+        zone = write(os.path.join(place.folder, "zone"), attacks.make_zone())
+        with open(command[-1], "a", encoding="utf-8") as file:
+            file.write(attacks.make_checks(zone, self.silent.getsockname()[1]))
+        return command, environment
 
 
 class Haproxy(Gateway):

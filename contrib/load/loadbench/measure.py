@@ -6,9 +6,11 @@ not add up (a mail lost, a resumed handshake) goes to `problems`.
 """
 import json
 import os
+import re
 import select
 import signal
 import socket
+import statistics
 import subprocess
 import time
 from dataclasses import dataclass
@@ -32,6 +34,8 @@ class Scenario:
     per_connection: int  # 0: one connection per session, for all of its mails
     messages: int        # in a full run
     tls: str = "none"
+    size: int = MESSAGE_BYTES
+    options: tuple = ()  # more of load-gen's
 
 
 SCENARIOS = (
@@ -80,8 +84,8 @@ class Talker:
     def read_json(self, seconds):
         return json.loads(self.read_line(seconds))
 
-    def nudge(self):
-        self.process.stdin.write(b"\n")
+    def nudge(self, word=""):
+        self.process.stdin.write(word.encode("ascii") + b"\n")
         self.process.stdin.flush()
 
     def close(self):
@@ -117,6 +121,11 @@ class Bench:
         self.sink.nudge()
         return self.sink.read_json(10)
 
+    def sink_says(self, word):
+        """What load-sink answers to "ends" or "head"."""
+        self.sink.nudge(word)
+        return self.sink.read_json(10)
+
     def place(self, name):
         """A new folder and new ports for one instance of a gateway."""
         self.instances += 1
@@ -129,19 +138,27 @@ class Bench:
         return Talker([self.generator, "--port", str(gateway.port(tls)), "--sessions",
                        str(sessions), "--tls", tls] + [str(option) for option in options])
 
-    def send(self, gateway, sessions, messages, per_connection, size, tls="none", watch=None):
+    def send(self, gateway, sessions, messages, per_connection, size, tls="none", watch=None,
+             options=()):
         """Sends mails and returns load-gen's report; `watch` is called while it waits."""
         before = self.sink_counts()
         load = self.start_load(gateway, sessions, tls, "--messages", messages, "--per-connection",
-                               per_connection, "--size", size, "--seconds", RUN_SECONDS)
+                               per_connection, "--size", size, "--seconds", RUN_SECONDS, *options)
         try:
             while watch and not select.select([load.process.stdout], [], [], SAMPLE_SECONDS)[0]:
                 watch()
             report = load.read_json(RUN_SECONDS + 15)
         finally:
             load.close()
+        self.await_arrival(gateway, before["messages"] + report["messages"])
         self.check(gateway, report, before, messages, size, tls)
         return report
+
+    def await_arrival(self, gateway, messages):
+        """Until the sink has so many, where the gateway has a queue."""
+        deadline = time.monotonic() + gateway.settle_seconds
+        while self.sink_counts()["messages"] < messages and time.monotonic() < deadline:
+            time.sleep(0.02)
 
     def check(self, gateway, report, before, messages, size, tls):
         """What the client was told must be what the sink got."""
@@ -169,7 +186,7 @@ class Bench:
         """CPU, throughput and latency of one run of a scenario."""
         before = gateway.cpu_seconds() if gateway.is_measured else 0
         report = self.send(gateway, scenario.sessions, messages, scenario.per_connection,
-                           MESSAGE_BYTES, scenario.tls)
+                           scenario.size, scenario.tls, options=scenario.options)
         if report["messages"] == 0:
             return {}
         result = {"rate": report["per_second"], "median": report["median_ms"],
@@ -181,7 +198,40 @@ class Bench:
     def warm_up(self, gateway, scenario):
         """So that processes are there, pages are touched and caches are filled."""
         self.send(gateway, scenario.sessions, 3 * scenario.sessions + 100,
-                  min(scenario.per_connection, 1), MESSAGE_BYTES, scenario.tls)
+                  min(scenario.per_connection, 1), scenario.size, scenario.tls,
+                  options=scenario.options)
+
+    def prove(self, gateway, patterns, size, options=()):
+        """Sends one mail; what the sink has of its head must have each of these in it."""
+        self.send(gateway, 1, 1, 1, size, options=options)
+        head = " ".join(self.sink_says("head").split()).lower()
+        for pattern in patterns:
+            if not re.search(pattern, head):
+                self.problems.append(f"{gateway.name}: what came through does not say "
+                                     f"\"{pattern}\": {head[:600]}")
+        return {}
+
+    def measure_way(self, gateway, messages, pause_ms, options=()):
+        """Mails one at a time: from the last octet of each here to its end at the sink, in ms."""
+        path = os.path.join(self.folder, "dots")
+        before = self.sink_counts()["messages"]
+        self.sink_says("ends")
+        load = self.start_load(gateway, 1, "none", "--messages", messages, "--per-connection", 1,
+                               "--pause-ms", pause_ms, "--seconds", RUN_SECONDS, "--dots", path,
+                               *options)
+        try:
+            report = load.read_json(RUN_SECONDS + 15)
+        finally:
+            load.close()
+        self.await_arrival(gateway, before + report["messages"])
+        with open(path, encoding="ascii") as file:
+            dots = [int(line) for line in file]
+        ends = self.sink_says("ends")
+        if report["errors"] or len(dots) != len(ends) or not dots:
+            raise Failure(f"{len(dots)} mails were sent and {len(ends)} arrived, "
+                          f"{report['errors']} errors: {report['first_error']}")
+        ways = sorted((end - dot) / 1000 for dot, end in zip(dots, ends))
+        return {"way": statistics.median(ways), "way99": ways[int(len(ways) * 0.99)]}
 
     def measure_idle(self, gateway, sessions, tls):
         """Memory of one session after EHLO, in KiB: (Pss, Uss)."""

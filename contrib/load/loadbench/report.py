@@ -32,10 +32,11 @@ ROWS = [(scenario.key, scenario.title) for scenario in SCENARIOS] + [
 
 
 class Results:
-    """samples[(measure, row)][gateway][round]"""
+    """samples[(measure, row)][gateway][round]; ratios are to the gateway `reference`."""
 
-    def __init__(self):
+    def __init__(self, reference=REFERENCE):
         self.samples = {}
+        self.reference = reference
 
     def add(self, row, gateway, round_number, values):
         """`values` are numbers by measure."""
@@ -58,7 +59,7 @@ class Results:
         rounds = by_gateway.get(gateway)
         if not rounds:
             return None
-        reference = by_gateway.get(REFERENCE, {})
+        reference = by_gateway.get(self.reference, {})
         ratios = [value / reference[number] for number, value in rounds.items()
                   if reference.get(number, 0) > NEXT_TO_NOTHING]
         return {"measure": measure, "row": row, "gateway": gateway,
@@ -101,19 +102,19 @@ def machine():
             "load_average": os.getloadavg()[0], "time": time.strftime("%Y-%m-%d %H:%M")}
 
 
-def as_text(results, gateways, facts, problems):
+def as_text(results, gateways, facts, problems, measures=MEASURES, titles=ROWS):
     lines = [f"{facts['processors']} processors, {facts['model']}, Linux {facts['kernel']}, "
              f"{facts['time']}, {facts['rounds']} rounds in {facts['seconds']:.0f} s"]
     lines += [f"  {gateway.name}: {gateway.version}" for gateway in gateways]
     lines += [f"  {name}: not measured: {reason}" for name, reason in facts["missing"].items()]
     lines.append("Each cell: median (lowest-highest) of the rounds, and the median of the rounds' "
-                 f"ratios to {REFERENCE}.")
-    for measure, title, digits in MEASURES:
+                 f"ratios to {results.reference}.")
+    for measure, title, digits in measures:
         names = [gateway.name for gateway in gateways
                  if any(gateway.name in by for (key, _), by in results.samples.items()
                         if key == measure)]
         rows = []
-        for row, row_title in ROWS:
+        for row, row_title in titles:
             if (measure, row) in results.samples:
                 rows.append([row_title] + [print_cell(results.summary(measure, row, name), digits)
                                            for name in names])
@@ -125,9 +126,9 @@ def as_text(results, gateways, facts, problems):
     return "\n".join(lines)
 
 
-def as_json(results, gateways, facts, problems):
-    found = [results.summary(measure, row, gateway.name) for measure, _, _ in MEASURES
-             for row, _ in ROWS for gateway in gateways]
+def as_json(results, gateways, facts, problems, measures=MEASURES, titles=ROWS):
+    found = [results.summary(measure, row, gateway.name) for measure, _, _ in measures
+             for row, _ in titles for gateway in gateways]
     return json.dumps({**facts, "gateways": {gateway.name: gateway.version for gateway in gateways},
-                       "reference": REFERENCE, "problems": problems,
+                       "reference": results.reference, "problems": problems,
                        "results": [one for one in found if one is not None]}, indent=2)

@@ -41,7 +41,8 @@ listener inbounds {
     listen 127.0.0.1:0; tls implicit; max-sessions-per-address 50; max-sessions-per-network 200;
 }
 backend legacy { max-idle 10; wait 60s; }
-"""
+policy plain { %s }
+""" % attacks.RULES
 MAIL = (b"MAIL FROM:<alice@example.net>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\n",
         b"Subject: hello\r\n\r\nHello Bob.\r\n.\r\nQUIT\r\n")
 
@@ -113,7 +114,13 @@ class AttacksTest(unittest.TestCase):
         self.gateway = Gateway(POSTERND, make_folder(certificates))
         self.addCleanup(shutil.rmtree, self.gateway.folder, True)
         places = {"folder": self.gateway.folder, "port legacy": self.backend.port}
-        self.gateway.write_configuration(configuration.make(CHANGES, places, user()))
+        silent = attacks.listen_in_silence()
+        self.addCleanup(silent.close)
+        zone = os.path.join(self.gateway.folder, "zone")
+        with open(zone, "w", encoding="ascii") as file:
+            file.write(attacks.make_zone())
+        changes = CHANGES + attacks.make_checks(zone, silent.getsockname()[1])
+        self.gateway.write_configuration(configuration.make(changes, places, user()))
         self.addCleanup(self.gateway.stop)
         self.gateway.start()
         self.address = self.gateway.addresses["inbound"][0]
