@@ -129,11 +129,27 @@ static void print_dmarc_policy(struct text *out, const struct dmarc_finding *dma
                                                       : "no record");
 }
 
+static void print_sealer(struct text *out, const struct arc_finding *arc)
+{
+    add_or(out, arc->sealer_count > 0 ? slice_from(arc->sealers[0]) : SLICE_EMPTY, "no seal");
+}
+
+static void print_arc(struct text *out, const struct arc_finding *arc)
+{
+    text_add_format(out, "%s: ", result_word(arc->result));
+    print_sealer(out, arc);
+    if (arc->problem != NULL) {
+        text_add_string(out, ": ");
+        arc_finding_print_problem(arc, out);
+    }
+}
+
 static void print_lost(struct text *out, const struct findings *findings)
 {
     static const char *const words[CHECK_COUNT] = {
         [CHECK_SPF] = "spf", [CHECK_SPF_HELO] = "spf-helo",
         [CHECK_DKIM] = "dkim", [CHECK_DMARC] = "dmarc",
+        [CHECK_ARC] = "arc",
     };
     bool is_any = false;
 
@@ -174,6 +190,8 @@ void term_print_fact(struct text *out, const struct term *term, const struct fac
     case TERM_DKIM_DOMAIN: print_signatures(out, &findings->dkim); break;
     case TERM_DMARC: print_dmarc(out, &findings->dmarc); break;
     case TERM_DMARC_POLICY: print_dmarc_policy(out, &findings->dmarc); break;
+    case TERM_ARC: print_arc(out, &findings->arc); break;
+    case TERM_ARC_SEALER: print_sealer(out, &findings->arc); break;
     case TERM_DNS_TEMPERROR: print_lost(out, findings); break;
     case TERM_UNAVAILABLE: break;
     }
