@@ -3,7 +3,6 @@
 #include "tools/bench.h"
 
 #include "base/memory.h"
-#include "checks/dkim.h"
 #include "daemon/resolver_setup.h"
 #include "smtp/command.h"
 
@@ -45,11 +44,9 @@ static bool prepare_checks(struct bench *bench, const struct zone *zone, struct 
 
     if (!resolver_setup_is_needed(configuration->config, configuration->book))
         return true;
-    bench->resolver = make_resolver(bench->loop, configuration->config, zone, problem);
-    bench->dkim = dkim_library_new();
-    if (bench->dkim == NULL)
-        text_add_string(problem, "libopendkim does not start");
-    return bench->resolver != NULL && bench->dkim != NULL;
+    return check_setup_try(&bench->tools,
+                           make_resolver(bench->loop, configuration->config, zone, problem),
+                           configuration->config, problem);
 }
 
 bool bench_open(struct bench *bench, const struct configuration *configuration,
@@ -66,8 +63,9 @@ bool bench_open(struct bench *bench, const struct configuration *configuration,
         config->backends[i].assumed |= END_TO_END;
     bench->tls_servers = mem_new_array(config->listener_count, sizeof(struct tls_server *));
     settings.loop = bench->loop;
-    settings.resolver = bench->resolver;
-    settings.dkim = bench->dkim;
+    settings.resolver = bench->tools.resolver;
+    settings.dkim = bench->tools.dkim;
+    settings.suffixes = bench->tools.suffixes;
     settings.tls_servers = bench->tls_servers;
     bench->shared = shared_new(&settings);
     bench->shared->spool_budget.max_bytes = UINT64_MAX / 2; /* the disk's help is not had here */
@@ -78,8 +76,7 @@ void bench_close(struct bench *bench)
 {
     shared_free(&bench->shared);
     mem_free(bench->tls_servers);
-    resolver_free(&bench->resolver);
-    dkim_library_free(&bench->dkim);
+    check_setup_close(&bench->tools);
     if (bench->loop != NULL)
         loop_free(&bench->loop);
 }

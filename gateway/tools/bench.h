@@ -12,6 +12,7 @@
 
 #include "base/text.h"
 #include "dns/zone.h"
+#include "daemon/check_setup.h"
 #include "flow/shared.h"
 #include "net/loop.h"
 #include "tools/configuration.h"
@@ -19,8 +20,7 @@
 struct bench {
     const struct configuration *configuration; /* lent */
     struct loop *loop;                 /* owned, as is all that follows */
-    struct resolver *resolver;         /* NULL when nothing asks the DNS */
-    struct dkim_library *dkim;         /* likewise */
+    struct check_tools tools;          /* nothing in it when nothing asks the DNS */
     struct tls_server **tls_servers;   /* by index of config->listeners, all NULL */
     struct shared *shared;
 };
