@@ -94,6 +94,10 @@ FUZZ_TARGETS += fuzz-spf
 fuzz_spf_SOURCES = tests/fuzz/spf_fuzz.c $(FUZZ_MAIN)
 fuzz_spf_LDADD = $(CHECKS_LIBS) $(FUZZ_LIBS)
 
+FUZZ_TARGETS += fuzz-spf-parcel
+fuzz_spf_parcel_SOURCES = tests/fuzz/spf_parcel_fuzz.c $(FUZZ_MAIN)
+fuzz_spf_parcel_LDADD = $(CHECKS_LIBS) $(FUZZ_LIBS)
+
 UNIT_TESTS += unit-dmarc unit-dmarc-cases unit-suffix-list
 unit_suffix_list_SOURCES = tests/unit/suffix_list_test.c tests/unit/unit.h
 unit_suffix_list_LDADD = $(CHECKS_LIBS) $(CHECK_LIBS)

@@ -160,7 +160,7 @@ static SPF_errcode_t refuse_explanation(SPF_server_t *server, const char *domain
 /* ---- Life. */
 
 /* Of what it takes for a bug: its own handler prints first. */
-static _Noreturn void die(const char *file, int line, const char *message)
+__attribute__((noreturn)) static void die(const char *file, int line, const char *message)
 {
     (void)file;
     (void)line;

@@ -18,13 +18,10 @@ static bool open_suffixes(struct check_tools *tools, const struct config_checks 
     return tools->suffixes != NULL;
 }
 
-bool check_setup_open(struct check_tools *tools, struct loop *loop, const struct config *config,
-                      const struct policy_book *book, struct text *problem)
+bool check_setup_try(struct check_tools *tools, struct resolver *take_resolver,
+                     const struct config *config, struct text *problem)
 {
-    *tools = (struct check_tools){ .resolver = NULL };
-    if (!resolver_setup_is_needed(config, book))
-        return true;
-    tools->resolver = resolver_setup_new(loop, config, problem);
+    *tools = (struct check_tools){ .resolver = take_resolver };
     if (tools->resolver == NULL)
         return false;
     tools->dkim = dkim_library_new();
@@ -32,9 +29,20 @@ bool check_setup_open(struct check_tools *tools, struct loop *loop, const struct
         text_add_string(problem, "libopendkim does not start");
         return false;
     }
+    return open_suffixes(tools, &config->checks, problem);
+}
+
+bool check_setup_open(struct check_tools *tools, struct loop *loop, const struct config *config,
+                      const struct policy_book *book, struct text *problem)
+{
+    *tools = (struct check_tools){ .resolver = NULL };
+    if (!resolver_setup_is_needed(config, book))
+        return true;
+    if (!check_setup_try(tools, resolver_setup_new(loop, config, problem), config, problem))
+        return false;
     if (config->checks.spf_engine != SPF_ENGINE_NATIVE)
         tools->spf_link = spf_link_new(loop);
-    return open_suffixes(tools, &config->checks, problem);
+    return true;
 }
 
 void check_setup_close(struct check_tools *tools)

@@ -22,6 +22,13 @@ struct check_tools {
 bool check_setup_open(struct check_tools *tools, struct loop *loop, const struct config *config,
                       const struct policy_book *book, struct text *problem)
     __attribute__((warn_unused_result));
+/*
+ * The same for who tries a mail out, with a resolver of their own (NULL: `problem` says why) and
+ * without a second SPF engine.
+ */
+bool check_setup_try(struct check_tools *tools, struct resolver *take_resolver,
+                     const struct config *config, struct text *problem)
+    __attribute__((warn_unused_result));
 void check_setup_close(struct check_tools *tools);
 
 #endif

@@ -22,3 +22,7 @@ libflow_a_SOURCES = \
 	gateway/flow/route.c gateway/flow/route.h \
 	gateway/flow/shared.c gateway/flow/shared.h
 FLOW_LIBS = libflow.a $(QUARANTINE_LIBS)
+
+UNIT_TESTS += unit-spf-link
+unit_spf_link_SOURCES = tests/unit/spf_link_test.c tests/unit/net_unit.h tests/unit/unit.h
+unit_spf_link_LDADD = libflow.a $(CHECKS_LIBS) $(NET_LIBS) $(CHECK_LIBS)

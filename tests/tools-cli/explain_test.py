@@ -133,6 +133,27 @@ class ExplainTest(CommandTest):
         self.assertIn("at listener closed, TLSv1.3", run.stdout)
         self.assertEqual(run.returncode, 0)
 
+    def test_spf_is_that_of_the_native_engine(self):
+        """There is no process of libspf2 to ask, and nobody waits for one."""
+        self.write("x.conf", SMALL + b"checks { spf-engine libspf2; }\n")
+        run = self.explain()
+        self.assertEqual((run.returncode, run.stderr), (0, ""))
+        self.assertIn("spf fail   [fail for example.net, by -all]", run.stdout)
+
+    def test_organizations_are_those_of_the_list(self):
+        """By the tree walk it would be example.net with either list."""
+        self.write("zone", b'_dmarc.example.net. TXT "v=DMARC1; p=reject"\n')
+        self.write("m", b"From: a@x.mail.example.net\n\nhello\n")
+        rule = b"rule owner { when dmarc fail; then reject; }\n    otherwise accept;\n}\n"
+        small = SMALL.replace(b"otherwise accept;\n}\n", rule)
+        for suffixes, verdict in ((b"com\nnet\n", "reject"), (b"com\nexample.net\n", "accept")):
+            self.write("suffixes", suffixes)
+            self.write("x.conf", small + b"checks { dmarc-discovery suffix; "
+                                         b"suffix-list suffixes; }\n")
+            run = self.explain("--message", "m", "--json", ip="198.51.100.1")
+            self.assertEqual(run.stderr, "")
+            self.assertEqual(json.loads(run.stdout)["verdict"], verdict, run.stdout)
+
     def test_others_domains_are_relaying(self):
         run = self.explain(rcpt="b@elsewhere.example")
         self.assertIn("no domain block covers it", run.stdout)
