@@ -29,10 +29,10 @@
 
 /*
  * What all signatures of one chain may cost to verify, in microseconds here: each costs its share
- * for the key, and by an RSA key a third of the square of its bits in units of 256. So 30 sets with
- * keys of 2048 bits are within it. A header section at its ceiling takes half a millisecond more.
+ * for the key, and by an RSA key a third of the square of its bits in units of 256. So 20 sets with
+ * keys of 2048 bits are within it. A header section at its ceiling takes up to a millisecond more.
  */
-#define ARC_MAX_KEY_WORK 1600
+#define ARC_MAX_KEY_WORK 1100
 #define ARC_KEY_WORK 30
 #define ARC_ED25519_WORK 90
 

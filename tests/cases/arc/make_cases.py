@@ -415,7 +415,7 @@ def keys():
         many = seal(many, BODY, 0, key=huge)
     write("65-costly-keys", "Twenty seals with the largest keys: the work has a ceiling.", many,
           ["result fail", "sets 20", *["sealer list.example"] * 20,
-           f"reason costly: it would take too much work to verify ({SEAL} 8)"],
+           f"reason costly: it would take too much work to verify ({SEAL} 12)"],
           zone=zone(record(huge)), head=["max-sets 50"], differs="pass")
     write("66-key-testing", "t=y asks that a failure be overlooked; a chain is none.", fields,
           passes(2), zone=zone(record(KEYS[0], "t=y; ")))
