@@ -50,6 +50,7 @@ void dns_answers_forget(struct dns_answers *answers)
     mem_free(answers->entries);
     map_clear(&answers->by_key);
     answers->entries = NULL;
+    answers->given_up = NULL;
     answers->forgotten_count += answers->count;
     answers->count = answers->capacity = answers->taken_count = answers->missing_count = 0;
 }
@@ -147,6 +148,15 @@ void dns_answers_give_up(struct dns_answers *answers, const char *problem)
         if (answers->entries[i]->answer == NULL)
             answers->entries[i]->answer = dns_answer_new_failed(problem);
     answers->missing_count = 0;
+}
+
+void dns_answers_make_room(struct dns_answers *answers, size_t count)
+{
+    size_t least = dns_answers_count(answers) + count;
+
+    if (answers->max_questions < least)
+        answers->max_questions = least;
+    answers->given_up = NULL;
 }
 
 size_t dns_answers_count(const struct dns_answers *answers)

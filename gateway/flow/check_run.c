@@ -7,6 +7,11 @@
  * Whoever sends chooses how much is asked, and what is answered, and may then fall
  * silent. So all that is held is in a budget: a question and its answer until the
  * checks that are under way have ended, and a signed message's hashes until DKIM has.
+ *
+ * Nor may one who is named in the envelope use up the time and the questions of the
+ * checks that protect another, whose name is in From: a policy that ignores a
+ * temperror would take forged mail then. DKIM's keys and DMARC's records are asked for
+ * whatever SPF has cost, and DMARC, which waits for SPF, has time of its own.
  */
 #include "flow/check_run.h"
 
@@ -43,6 +48,7 @@ struct check_run {
     /* State. */
     unsigned int begun;        /* CHECK_BITs */
     bool is_stopped;
+    bool has_dmarc_begun;
     bool is_awaited;           /* on_done is still to come */
     struct dkim_check *dkim;   /* owned; NULL when the content is not looked at, or was */
     uint64_t content_bytes;    /* of memory, taken for it */
@@ -189,6 +195,9 @@ static bool run_dmarc(struct check_run *run)
         mem_new_array(dkim->signature_count + 1, sizeof *signatures);
     bool has_ended;
 
+    if (!run->has_dmarc_begun)
+        dns_answers_make_room(run->answers, DMARC_MAX_QUESTIONS);
+    run->has_dmarc_begun = true;
     for (size_t i = 0; i < dkim->signature_count; i++)
         signatures[i] = (struct dmarc_signature){ slice_from(dkim->signatures[i].domain),
                                                   dkim->signatures[i].result };
@@ -311,6 +320,8 @@ static void on_timeout(void *owner)
 
     forget_questions(run);
     dns_answers_give_up(run->answers, "timeout");
+    if ((run->begun & CHECK_BIT(CHECK_DMARC)) != 0 && !run->has_dmarc_begun)
+        loop_timer_start(&run->timer, run->settings->timeout_ms);
     loop_defer(run->settings->loop, &run->step_task);
 }
 
@@ -337,41 +348,38 @@ void check_run_open_content(struct check_run *run, unsigned int checks)
                                    clock_wall_us() / 1000000);
 }
 
-/* Before the check does what needs it: it has seen no signature so far. */
-static bool take_content_memory(struct check_run *run, const struct message *message)
+/* Before the check sees the signatures: what they need, of memory and of questions. */
+static bool prepare_for_header(struct check_run *run, const struct message *message)
 {
-    return dkim_check_is_header_taken(run->dkim) ||
-           take_memory(run, &run->content_bytes,
-                       dkim_check_bytes(&run->settings->dkim_settings, message));
+    const struct dkim_settings *settings = &run->settings->dkim_settings;
+
+    if (dkim_check_is_header_taken(run->dkim))
+        return true;
+    dns_answers_make_room(run->answers, settings->max_signatures);
+    return take_memory(run, &run->content_bytes, dkim_check_bytes(settings, message));
 }
 
-bool check_run_take_content(struct check_run *run, const struct message *message,
+void check_run_take_content(struct check_run *run, const struct message *message,
                             struct slice piece)
 {
     bool had_header;
 
-    if (run->dkim == NULL)
-        return true;
-    if (message_is_header_complete(message) && !take_content_memory(run, message))
-        return false;
+    if (run->dkim == NULL ||
+        (message_is_header_complete(message) && !prepare_for_header(run, message)))
+        return;
     had_header = dkim_check_is_header_taken(run->dkim);
     dkim_check_take(run->dkim, message, piece);
     if (had_header || !dkim_check_is_header_taken(run->dkim))
-        return true;
+        return;
     /* So that the keys come while the body does. */
     (void)dkim_check_want_keys(run->dkim, run->answers);
     ask(run);
-    return true;
 }
 
-bool check_run_end_content(struct check_run *run, const struct message *message)
+void check_run_end_content(struct check_run *run, const struct message *message)
 {
-    if (run->dkim == NULL)
-        return true;
-    if (!take_content_memory(run, message))
-        return false;
-    dkim_check_end(run->dkim, message);
-    return true;
+    if (run->dkim != NULL && prepare_for_header(run, message))
+        dkim_check_end(run->dkim, message);
 }
 
 /* ---- Results. */

@@ -62,8 +62,7 @@ bool transaction_check_sender(struct transaction *transaction,
                               const struct effective_policy *policy);
 /* Before the first content, for each piece of it, and behind it: then the rest is begun. */
 void transaction_open_checks(struct transaction *transaction);
-/* False when there is no memory for that. */
-bool transaction_check_content(struct transaction *transaction, struct slice content);
+void transaction_check_content(struct transaction *transaction, struct slice content);
 void transaction_check_message(struct transaction *transaction);
 /* What was found so far, for the line in the log. */
 void transaction_note_findings(struct transaction *transaction);
