@@ -376,6 +376,11 @@ void check_run_take_content(struct check_run *run, const struct message *message
     ask(run);
 }
 
+bool check_run_is_hashing(const struct check_run *run)
+{
+    return run->dkim != NULL && run->content_bytes > 0;
+}
+
 void check_run_end_content(struct check_run *run, const struct message *message)
 {
     if (run->dkim != NULL && prepare_for_header(run, message))

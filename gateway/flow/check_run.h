@@ -63,6 +63,8 @@ void check_run_open_content(struct check_run *run, unsigned int checks);
 /* What the message has just taken; its end. Nothing is done unless content was asked for. */
 void check_run_take_content(struct check_run *run, const struct message *message,
                             struct slice piece);
+/* The content is signed, and what is taken of it is hashed. */
+bool check_run_is_hashing(const struct check_run *run);
 void check_run_end_content(struct check_run *run, const struct message *message);
 
 /*

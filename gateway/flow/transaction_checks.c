@@ -79,6 +79,11 @@ void transaction_check_content(struct transaction *transaction, struct slice con
         check_run_take_content(transaction->checks, &transaction->intake.message, content);
 }
 
+bool transaction_is_costly(const struct transaction *transaction)
+{
+    return transaction->checks != NULL && check_run_is_hashing(transaction->checks);
+}
+
 void transaction_check_message(struct transaction *transaction)
 {
     if (transaction->checks == NULL || transaction->intake.problem != REPLY_OK)
