@@ -68,7 +68,7 @@ void transaction_check_message(struct transaction *transaction);
 void transaction_note_findings(struct transaction *transaction);
 /* Appends the fields that say what was found; nothing when nothing was run. */
 void transaction_print_results(const struct transaction *transaction, struct text *out);
-#define TRANSACTION_RESULTS_MAX_BYTES (AUTHRES_MAX_BYTES + 2000)
+#define TRANSACTION_RESULTS_MAX_BYTES AUTHRES_BOTH_MAX_BYTES
 
 /* ---- transaction.c */
 
