@@ -19,8 +19,8 @@ struct dkim_settings {
     enum dkim_length_policy length_policy;
     uint64_t clock_drift_s;    /* so far may t= lie ahead of us, and x= behind */
 };
-#define DKIM_SETTINGS_DEFAULT                                            \
-    ((struct dkim_settings){ .max_signatures = 10, .min_rsa_bits = 1024, \
+#define DKIM_SETTINGS_DEFAULT                                           \
+    ((struct dkim_settings){ .max_signatures = 8, .min_rsa_bits = 1024, \
                              .length_policy = DKIM_LENGTH_IGNORE, .clock_drift_s = 300 })
 
 /* Ceilings on the work that one message can make; a signature past them is RESULT_POLICY. */

@@ -13,6 +13,8 @@
 /* Signatures' domains below the author's organization that are looked up; more count for nothing.
  */
 #define DMARC_MAX_WALKS 10
+/* From the author's domain and the envelope's as well, of eight names each; and one more. */
+#define DMARC_MAX_QUESTIONS ((DMARC_MAX_WALKS + 2) * 8 + 1)
 
 struct dmarc_signature {
     struct slice domain;      /* d=, in domain.h's one form */

@@ -52,6 +52,7 @@ void dns_answers_forget(struct dns_answers *answers)
     mem_free(answers->entries);
     map_clear(&answers->by_key);
     answers->entries = NULL;
+    answers->given_up = NULL;
     answers->forgotten_count += answers->count;
     answers->count = answers->capacity = answers->taken_count = answers->missing_count = 0;
 }
@@ -157,6 +158,15 @@ const struct dns_answer *dns_answers_get(const struct dns_answers *answers, size
     assert(place < answers->count);
     *question = answers->entries[place]->question;
     return answers->entries[place]->answer;
+}
+
+void dns_answers_make_room(struct dns_answers *answers, size_t count)
+{
+    size_t least = dns_answers_count(answers) + count;
+
+    if (answers->max_questions < least)
+        answers->max_questions = least;
+    answers->given_up = NULL;
 }
 
 size_t dns_answers_count(const struct dns_answers *answers)

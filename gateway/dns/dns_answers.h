@@ -42,9 +42,11 @@ void dns_answers_put(struct dns_answers *answers, const struct dns_question *que
 bool dns_answers_is_waiting(const struct dns_answers *answers);
 /* Whatever has no answer yet gets a failure, what is still to come as well: time is up. */
 void dns_answers_give_up(struct dns_answers *answers, const char *problem);
+/* `count` more may be asked, however many were, and though time was up before. */
+void dns_answers_make_room(struct dns_answers *answers, size_t count);
 /*
- * Drops all questions and answers, borrowed ones as well, as if nothing had been asked; but those
- * questions go on counting. Nothing may be out that was handed out.
+ * Drops all questions and answers, borrowed ones as well, as if nothing had been asked and there
+ * were time; but those questions go on counting. Nothing may be out that was handed out.
  */
 void dns_answers_forget(struct dns_answers *answers);
 /* One by one, from 0 to dns_answers_count: a question, and its answer; NULL while there is none. */

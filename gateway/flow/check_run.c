@@ -7,6 +7,11 @@
  * Whoever sends chooses how much is asked, and what is answered, and may then fall
  * silent. So all that is held is in a budget: a question and its answer until the
  * checks that are under way have ended, and a signed message's hashes until DKIM has.
+ *
+ * Nor may one who is named in the envelope use up the time and the questions of the
+ * checks that protect another, whose name is in From: a policy that ignores a
+ * temperror would take forged mail then. DKIM's keys and DMARC's records are asked for
+ * whatever SPF has cost, and DMARC, which waits for SPF, has time of its own.
  */
 #include "flow/check_run.h"
 
@@ -44,6 +49,7 @@ struct check_run {
     /* State. */
     unsigned int begun;        /* CHECK_BITs */
     bool is_stopped;
+    bool has_dmarc_begun;
     bool is_awaited;           /* on_done is still to come */
     struct dkim_check *dkim;   /* owned; NULL when the content is not looked at for it, or was */
     struct arc_check *arc;     /* likewise */
@@ -210,6 +216,9 @@ static bool run_dmarc(struct check_run *run)
         mem_new_array(dkim->signature_count + 1, sizeof *signatures);
     bool has_ended;
 
+    if (!run->has_dmarc_begun)
+        dns_answers_make_room(run->answers, DMARC_MAX_QUESTIONS);
+    run->has_dmarc_begun = true;
     for (size_t i = 0; i < dkim->signature_count; i++)
         signatures[i] = (struct dmarc_signature){ slice_from(dkim->signatures[i].domain),
                                                   dkim->signatures[i].result };
@@ -334,6 +343,8 @@ static void on_timeout(void *owner)
 
     forget_questions(run);
     dns_answers_give_up(run->answers, "timeout");
+    if ((run->begun & CHECK_BIT(CHECK_DMARC)) != 0 && !run->has_dmarc_begun)
+        loop_timer_start(&run->timer, run->settings->timeout_ms);
     loop_defer(run->settings->loop, &run->step_task);
 }
 
@@ -389,44 +400,55 @@ static bool is_looked_at(const struct check_run *run)
     return run->dkim != NULL || run->arc != NULL;
 }
 
-/* Before the checks do what needs it: they have seen no signature so far. */
-static bool take_content_memory(struct check_run *run, const struct message *message)
+/* Before the checks see the signatures: what they need, of memory and of questions. */
+static bool prepare_for_header(struct check_run *run, const struct message *message)
 {
+    const struct check_settings *settings = run->settings;
     uint64_t bytes = 0;
+    size_t keys = 0;
 
-    if (run->dkim != NULL && !dkim_check_is_header_taken(run->dkim))
-        bytes += dkim_check_bytes(&run->settings->dkim_settings, message);
-    if (run->arc != NULL && !arc_check_is_header_taken(run->arc))
-        bytes += arc_check_bytes(run->settings->max_arc_sets, message);
+    if (run->dkim != NULL && !dkim_check_is_header_taken(run->dkim)) {
+        bytes += dkim_check_bytes(&settings->dkim_settings, message);
+        keys += settings->dkim_settings.max_signatures;
+    }
+    if (run->arc != NULL && !arc_check_is_header_taken(run->arc)) {
+        bytes += arc_check_bytes(settings->max_arc_sets, message);
+        keys += settings->max_arc_sets + 1;
+    }
+    if (keys > 0)
+        dns_answers_make_room(run->answers, keys);
     return take_memory(run, &run->content_bytes, bytes);
 }
 
-bool check_run_take_content(struct check_run *run, const struct message *message,
+void check_run_take_content(struct check_run *run, const struct message *message,
                             struct slice piece)
 {
     bool wants_keys = false;
 
-    if (is_looked_at(run) && message_is_header_complete(message) &&
-        !take_content_memory(run, message))
-        return false;
+    if (!is_looked_at(run) ||
+        (message_is_header_complete(message) && !prepare_for_header(run, message)))
+        return;
     if (run->dkim != NULL && take_for_dkim(run, message, piece))
         wants_keys = true;
     if (run->arc != NULL && take_for_arc(run, message, piece))
         wants_keys = true;
     if (wants_keys)
         ask(run);
-    return true;
 }
 
-bool check_run_end_content(struct check_run *run, const struct message *message)
+bool check_run_is_hashing(const struct check_run *run)
 {
-    if (is_looked_at(run) && !take_content_memory(run, message))
-        return false;
+    return is_looked_at(run) && run->content_bytes > 0;
+}
+
+void check_run_end_content(struct check_run *run, const struct message *message)
+{
+    if (!is_looked_at(run) || !prepare_for_header(run, message))
+        return;
     if (run->dkim != NULL)
         dkim_check_end(run->dkim, message);
     if (run->arc != NULL)
         arc_check_end(run->arc, message);
-    return true;
 }
 
 /* ---- Results. */

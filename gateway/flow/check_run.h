@@ -47,7 +47,7 @@ struct check_run_events {
     void (*on_done)(void *owner);
     /*
      * Of a budget, from inside of a call, for what is held while checks run: false when there is
-     * none. It may stop other runs, not this one.
+     * none; what is found then counts for nothing. It may stop other runs, not this one.
      */
     bool (*take_memory)(void *owner, uint64_t bytes);
     void (*give_back_memory)(void *owner, uint64_t bytes);
@@ -68,14 +68,12 @@ void check_run_stop(struct check_run *run);
 
 /* Before the first content: it is to be looked at for these checks, too. */
 void check_run_open_content(struct check_run *run, unsigned int checks);
-/*
- * What the message has just taken; its end. Nothing is done unless content was asked for. False
- * when there is no memory to look at it.
- */
-bool check_run_take_content(struct check_run *run, const struct message *message,
-                            struct slice piece) __attribute__((warn_unused_result));
-bool check_run_end_content(struct check_run *run, const struct message *message)
-    __attribute__((warn_unused_result));
+/* What the message has just taken; its end. Nothing is done unless content was asked for. */
+void check_run_take_content(struct check_run *run, const struct message *message,
+                            struct slice piece);
+/* The content is signed, and what is taken of it is hashed. */
+bool check_run_is_hashing(const struct check_run *run);
+void check_run_end_content(struct check_run *run, const struct message *message);
 
 /*
  * Begins those of `checks` (CHECK_BIT of each, and what they build on) that were not begun. Those

@@ -321,6 +321,7 @@ static void pump(struct connection *connection)
     else
         write_output(connection, text_slice(out));
     text_reset(out);
+    stream_set_costly(connection->stream, session_is_costly(connection->session));
     if (has_progress)
         set_deadline(connection);
     if (is_to_end(connection, step))

@@ -225,12 +225,13 @@ bool intake_take_extra(struct intake *intake, uint64_t bytes)
     if (intake->problem != REPLY_OK)
         return false;
     find_room(intake, bytes, bytes);
-    if (!spool_budget_take(&intake->shared->spool_budget, bytes))
-        return false;
-    intake->extra_bytes += bytes;
+    if (spool_budget_take(&intake->shared->spool_budget, bytes))
+        intake->extra_bytes += bytes;
+    else
+        intake->problem = REPLY_NO_SPACE;
     note_memory(intake);
     relieve_memory(intake->shared);
-    return true;
+    return intake->problem == REPLY_OK;
 }
 
 void intake_give_back_extra(struct intake *intake, uint64_t bytes)

@@ -59,7 +59,8 @@ void intake_open(struct intake *intake, size_t listener_index, uint64_t max_byte
 bool intake_take(struct intake *intake, struct slice content);
 /*
  * Memory for what is held for the content's sake and goes when that is evicted. False, and nothing
- * taken, when there is none to be had. What was taken is given back before intake_clear.
+ * taken, when there is none to be had: then the content is refused, too, as what could not be
+ * checked must not pass for what need not be. What was taken is given back before intake_clear.
  */
 bool intake_take_extra(struct intake *intake, uint64_t bytes) __attribute__((warn_unused_result));
 void intake_give_back_extra(struct intake *intake, uint64_t bytes);

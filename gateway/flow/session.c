@@ -406,6 +406,11 @@ bool session_has_begun(const struct session *session)
     return session->transaction_count > 0;
 }
 
+bool session_is_costly(const struct session *session)
+{
+    return session->transaction != NULL && transaction_is_costly(session->transaction);
+}
+
 bool session_is_receiving(const struct session *session)
 {
     enum server_state state = session->dialogue.state;

@@ -67,6 +67,8 @@ void session_close(struct session *session, const struct reply *reply, struct te
 bool session_is_idle(const struct session *session);
 /* It has had a transaction, or has one. */
 bool session_has_begun(const struct session *session);
+/* Content is being received that takes long to look at: others should have their turn. */
+bool session_is_costly(const struct session *session);
 /* Content is being received, be it refused already: other deadlines hold. */
 bool session_is_receiving(const struct session *session);
 /* The client said QUIT, and it was the last word of it. */

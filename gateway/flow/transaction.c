@@ -272,9 +272,9 @@ bool transaction_take_content(struct transaction *transaction, struct slice cont
     open_content(transaction);
     counter_add(transaction->party.shared->settings.counters, COUNTER_BYTES_IN, content.length);
     if (intake_take(&transaction->intake, content)) {
-        if (transaction_check_content(transaction, content))
+        transaction_check_content(transaction, content);
+        if (transaction->intake.problem == REPLY_OK)
             return true;
-        transaction->intake.problem = REPLY_NO_SPACE;
     }
     *answer = server_reply_get(transaction->intake.problem);
     transaction_on_refused(transaction, answer);

@@ -75,6 +75,8 @@ bool transaction_take_content(struct transaction *transaction, struct slice cont
                               struct reply *answer);
 /* Memory is full of this message: read no more until on_room. */
 bool transaction_wants_pause(const struct transaction *transaction);
+/* Its content costs much more than to keep it: it is hashed. */
+bool transaction_is_costly(const struct transaction *transaction);
 /* All content has come. on_final follows. */
 void transaction_finish(struct transaction *transaction);
 /*

@@ -66,19 +66,23 @@ void transaction_open_checks(struct transaction *transaction)
     check_run_open_content(transaction->checks, checks);
 }
 
-bool transaction_check_content(struct transaction *transaction, struct slice content)
+void transaction_check_content(struct transaction *transaction, struct slice content)
 {
-    return transaction->checks == NULL ||
-           check_run_take_content(transaction->checks, &transaction->intake.message, content);
+    if (transaction->checks != NULL)
+        check_run_take_content(transaction->checks, &transaction->intake.message, content);
+}
+
+bool transaction_is_costly(const struct transaction *transaction)
+{
+    return transaction->checks != NULL && check_run_is_hashing(transaction->checks);
 }
 
 void transaction_check_message(struct transaction *transaction)
 {
     if (transaction->checks == NULL || transaction->intake.problem != REPLY_OK)
         return;
-    if (!check_run_end_content(transaction->checks, &transaction->intake.message))
-        transaction->intake.problem = REPLY_NO_SPACE;
-    else
+    check_run_end_content(transaction->checks, &transaction->intake.message);
+    if (transaction->intake.problem == REPLY_OK)
         transaction->are_checks_awaited =
             !check_run_start(transaction->checks, find_checks(transaction));
 }

@@ -63,14 +63,13 @@ bool transaction_check_sender(struct transaction *transaction,
                               const struct effective_policy *policy);
 /* Before the first content, for each piece of it, and behind it: then the rest is begun. */
 void transaction_open_checks(struct transaction *transaction);
-/* False when there is no memory for that. */
-bool transaction_check_content(struct transaction *transaction, struct slice content);
+void transaction_check_content(struct transaction *transaction, struct slice content);
 void transaction_check_message(struct transaction *transaction);
 /* What was found so far, for the line in the log. */
 void transaction_note_findings(struct transaction *transaction);
 /* Appends the fields that say what was found; nothing when nothing was run. */
 void transaction_print_results(const struct transaction *transaction, struct text *out);
-#define TRANSACTION_RESULTS_MAX_BYTES (AUTHRES_MAX_BYTES + 2000)
+#define TRANSACTION_RESULTS_MAX_BYTES AUTHRES_BOTH_MAX_BYTES
 
 /* ---- transaction.c */
 

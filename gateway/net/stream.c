@@ -240,6 +240,7 @@ static void read_input(struct stream *stream)
     char *buffer = loop_shared_buffer(stream->loop);
     size_t before = stream->input_length;
     size_t max_bytes = stream_is_room_scant(stream) ? STREAM_SCANT_READ_BYTES
+                       : stream->is_costly          ? STREAM_COSTLY_READ_BYTES
                                                     : STREAM_MAX_READ_BYTES;
     size_t count = 0;
     struct stream_detail detail;
@@ -384,6 +385,11 @@ void stream_resume(struct stream *stream)
     if (stream->wants_offer || (stream->tls != NULL && stream_tls_has_more(stream)))
         loop_defer_again(stream->loop, &stream->turn);
     stream_update_reading(stream);
+}
+
+void stream_set_costly(struct stream *stream, bool is_costly)
+{
+    stream->is_costly = is_costly;
 }
 
 bool stream_is_paused(const struct stream *stream)

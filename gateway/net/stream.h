@@ -48,6 +48,7 @@
  */
 #define STREAM_MAX_KEPT_BYTES (8 * 1024 * 1024)
 #define STREAM_SCANT_READ_BYTES 4096
+#define STREAM_COSTLY_READ_BYTES 16384
 /*
  * The memory of what all accepted streams of a loop have not sent yet. Past it each of them may
  * have no more than so little unsent. Streams to others are few, and their owner's to bound.
@@ -138,6 +139,11 @@ enum stream_line stream_take_line(struct stream *stream, size_t max_bytes, struc
 void stream_pause(struct stream *stream);
 void stream_resume(struct stream *stream);
 bool stream_is_paused(const struct stream *stream);
+/*
+ * From now on no more is read at a time than STREAM_COSTLY_READ_BYTES, or as much as always: for an
+ * owner whose work on each byte is such that others would wait for long.
+ */
+void stream_set_costly(struct stream *stream, bool is_costly);
 /*
  * Asks the kernel whether the peer has reset the connection, or has closed it without `farewell` as
  * the last of its input that is still unread (in any case): who sent QUIT and closed has not left.

@@ -41,6 +41,7 @@ struct stream {
     enum stream_state state;
     bool is_accepted : 1;      /* of a peer that anybody can be: its output is counted */
     bool is_paused : 1;        /* by the owner */
+    bool is_costly : 1;        /* the owner wants less at a time */
     bool is_reading : 1;       /* `readable` is set */
     bool is_blocked : 1;       /* the kernel takes no more output; `writable` is set */
     bool is_broken : 1;        /* nothing can be written any more */

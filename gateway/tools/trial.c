@@ -217,9 +217,8 @@ static void on_content(struct trial *trial)
     problem = message_append(&trial->message, trial->dialogue.content);
     if (problem != MESSAGE_OK)
         refuse_with(trial, outcome_reply_to_problem(problem));
-    else if (trial->checks != NULL &&
-             !check_run_take_content(trial->checks, &trial->message, trial->dialogue.content))
-        refuse_with(trial, REPLY_NO_SPACE);
+    else if (trial->checks != NULL)
+        check_run_take_content(trial->checks, &trial->message, trial->dialogue.content);
 }
 
 static void carry_out(struct trial *trial)
@@ -283,10 +282,8 @@ static void on_end_of_data(struct trial *trial)
         refuse_with(trial, outcome_reply_to_problem(problem));
         return;
     }
-    if (trial->checks != NULL && !check_run_end_content(trial->checks, &trial->message)) {
-        refuse_with(trial, REPLY_NO_SPACE);
-        return;
-    }
+    if (trial->checks != NULL)
+        check_run_end_content(trial->checks, &trial->message);
     run_checks(trial, recipients_checks(&trial->recipients, &trial->party));
     if (stamp_is_loop(&trial->message, trial->bench->configuration->config->hostname)) {
         refuse_with(trial, REPLY_LOOP);

@@ -20,6 +20,8 @@
 
 #define AUTHRES_FIELD "Authentication-Results"
 #define AUTHRES_MAX_BYTES 6000    /* of the whole field; further results are left out */
+/* Of this field and Received-SPF, whatever a client and the DNS put into them. */
+#define AUTHRES_BOTH_MAX_BYTES (2 * AUTHRES_MAX_BYTES + 64)
 #define AUTHRES_MAX_VALUE_BYTES 320 /* a longer value is left out */
 #define AUTHRES_LINE_BYTES 78     /* RFC 5322 2.1.1; only a long value makes a longer line */
 

@@ -10,7 +10,7 @@ from names import NameServer
 
 RULES = """
 resolver {{ address 127.0.0.1:{port}; timeout {timeout}; }}
-checks {{ timeout {timeout}; }}
+checks {{ {checks} }}
 policy checked {{
     rule spf {{ when spf fail; then reject "not an allowed sender"; }}
     rule dmarc {{ when dmarc fail and dmarc-policy reject; then reject "forged"; }}
@@ -26,9 +26,10 @@ CONTENT = "From: a@example.net\r\nSubject: x\r\n\r\nbody\r\n."
 class CheckTests(GatewayTests):
     names = None
 
-    def start(self, timeout="10s", workers=1, more="", **names):
+    def start(self, timeout="10s", workers=1, checks=None, more="", **names):
         self.names = NameServer(**names)
-        rules = RULES.format(port=self.names.port, timeout=timeout) + more
+        rules = RULES.format(port=self.names.port, timeout=timeout,
+                             checks=checks or f"timeout {timeout};") + more
         self.gateway.write_config(workers=workers, more=rules)
         self.gateway.start()
 
@@ -173,6 +174,42 @@ class CheckTests(GatewayTests):
         asked = self.names.asked
         expect(asked.count(("example.net", 16)) == 1, f"asked {len(asked)} times: {asked}")
         expect(self.send_checked()[0] == 250, "mail does not go through")
+
+    def check_forged(self, sender, rules, fields=""):
+        """Mail in the name of somebody who wants such mail refused."""
+        self.start(texts={"_dmarc.victim.example": ["v=DMARC1; p=reject"],
+                          **{f"{way}.costly.example":
+                             ["v=spf1 " + " ".join(f"exists:{way}{i}.costly.example"
+                                                   for i in range(9)) + " ~all"]
+                             for way in ("sender", "helo")}},
+                   silent=["slow.example"],
+                   checks="timeout 1s; max-questions 15; spf-void-lookups 10;", more="""
+            policy lax { on dns-temperror ignore; %s
+                         rule forged { when dmarc fail and dmarc-policy reject; then reject; }
+                         otherwise accept; }
+            domain lax.example { backend legacy; policy lax; }""" % rules)
+        client = Client(self.gateway.port)
+        client.read()
+        for line in ("EHLO helo.costly.example", f"MAIL FROM:<{sender}>",
+                     "RCPT TO:<b@lax.example>", "DATA"):
+            code, text = client.say(line)
+            expect(code in (250, 354), f"{line} got {code} {text}")
+        code, text = client.say(fields + "From: a@victim.example\r\n\r\nbody\r\n.")
+        expect(code == 550 and "rule.lax.forged" in text, f"got {code} {text}")
+        client.close()
+
+    def test_a_slow_sender_cannot_take_the_time_of_dmarc(self):
+        self.check_forged("a@slow.example", "")
+        expect("spf=temperror" in self.line(r"^.* reason=rule\.lax\.forged .*"), "SPF was known")
+
+    def test_a_slow_sender_cannot_take_the_time_of_what_comes_behind_the_message(self):
+        self.check_forged("a@slow.example", "rule spf { when spf fail; then reject; }")
+
+    def test_a_sender_of_many_names_cannot_take_the_questions_of_others(self):
+        self.check_forged("a@sender.costly.example",
+                          "rule spf { when spf fail and spf-helo fail; then reject; }",
+                          "DKIM-Signature: v=1; a=rsa-sha256; d=victim.example; s=s; h=from;\r\n"
+                          f" bh={43 * 'A'}=; b=AAAA\r\n")
 
     def test_mail_that_waits_for_the_dns_makes_room_for_others(self):
         """What is held for its signatures is as much as a few may have together."""

@@ -247,6 +247,40 @@ START_TEST(received_spf_names_the_identity_that_was_checked)
 }
 END_TEST
 
+/* All that a client and its DNS can do to make it long: no field may end in its middle. */
+START_TEST(both_fields_fit_whatever_is_said_in_them)
+{
+    static char quotes[AUTHRES_MAX_VALUE_BYTES + 1], letters[AUTHRES_MAX_VALUE_BYTES + 1];
+    struct slice said = { quotes, AUTHRES_MAX_VALUE_BYTES };
+    struct dkim_signature signatures[50];
+    struct dkim_finding dkim = { .result = RESULT_FAIL, .signatures = signatures,
+                                 .signature_count = COUNT(signatures) };
+    struct spf_finding spf = { .result = RESULT_FAIL, .domain = letters, .mechanism = quotes,
+                               .problem = quotes };
+    struct authres authres = { .id = ID, .mail_from = said, .helo = said, .spf_mail = &spf,
+                               .spf_helo = &spf, .dkim = &dkim };
+    struct ip_address client;
+    struct text got;
+    size_t first;
+
+    memset(quotes, '"', sizeof quotes - 1);
+    memset(letters, 'a', sizeof letters - 1);
+    for (size_t i = 0; i < COUNT(signatures); i++)
+        signatures[i] = (struct dkim_signature){ .result = RESULT_FAIL, .domain = letters,
+                                                 .selector = letters };
+    ck_assert(ip_parse(SLICE("2001:db8::1"), &client));
+    text_init(&got, AUTHRES_BOTH_MAX_BYTES);
+    authres_print(&got, &authres);
+    first = got.length;
+    authres_print_received_spf(&got, &authres, &client);
+    ck_assert(!got.is_cut);
+    ck_assert_uint_gt(first, AUTHRES_MAX_BYTES - 1000);
+    ck_assert_uint_gt(got.length - first, 2000);
+    ck_assert_str_eq(text_string(&got) + got.length - 4, "\";\r\n");
+    text_clear(&got);
+}
+END_TEST
+
 /* ---- read ---- */
 
 static void read_cases(struct text *out)
@@ -342,6 +376,7 @@ int main(void)
     tcase_add_loop_test(written, a_sender_is_written_only_in_harmless_forms, 0, COUNT(senders));
     tcase_add_loop_test(written, a_value_is_quoted_or_left_out, 0, COUNT(values));
     tcase_add_test(written, a_field_has_a_ceiling_and_ends_whole);
+    tcase_add_test(written, both_fields_fit_whatever_is_said_in_them);
     tcase_add_test(written, received_spf_names_the_identity_that_was_checked);
     suite_add_tcase(suite, written);
     tcase_add_test(read, fields_that_could_be_taken_for_ours_are_ours);

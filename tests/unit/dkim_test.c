@@ -296,7 +296,7 @@ START_TEST(work_on_the_header_has_a_ceiling)
     size_t costly = 0;
 
     stream_open(&s);
-    for (int i = 0; i < 10; i++)
+    for (int i = 0; i < 8; i++)
         stream_add(&s, CLAIM("a", "example.org"));
     stream_add(&s, "From: a@example.org\r\n");
     for (int i = 0; i < 800; i++)
@@ -307,8 +307,8 @@ START_TEST(work_on_the_header_has_a_ceiling)
     ck_assert(dkim_check_conclude(s.check, s.answers, &finding));
     for (size_t i = 0; i < finding.signature_count; i++)
         costly += finding.signatures[i].result == RESULT_POLICY;
-    ck_assert_uint_eq(finding.signature_count, 10);
-    ck_assert_uint_ge(costly, 6);
+    ck_assert_uint_eq(finding.signature_count, 8);
+    ck_assert_uint_ge(costly, 5);
     ck_assert_int_eq(finding.signatures[0].result, RESULT_TEMPERROR);
     dkim_finding_clear(&finding);
     stream_close(&s);

@@ -189,6 +189,27 @@ START_TEST(what_is_forgotten_is_asked_again_and_has_been_counted)
 }
 END_TEST
 
+START_TEST(room_is_made_whatever_was_asked_before_and_after_time_was_up)
+{
+    struct dns_answers *answers = dns_answers_new(1);
+
+    ck_assert_ptr_null(dns_answers_find(answers, SLICE("a"), DNS_TYPE_A));
+    dns_answers_give_up(answers, "timeout");
+    dns_answers_make_room(answers, 2);
+    ck_assert_str_eq(dns_answers_find(answers, SLICE("a"), DNS_TYPE_A)->problem, "timeout");
+    ck_assert_ptr_null(dns_answers_find(answers, SLICE("b"), DNS_TYPE_A));
+    ck_assert_ptr_null(dns_answers_find(answers, SLICE("c"), DNS_TYPE_A));
+    ck_assert_str_eq(dns_answers_find(answers, SLICE("d"), DNS_TYPE_A)->problem,
+                     "too many questions");
+    dns_answers_free(&answers);
+    answers = dns_answers_new(10);
+    dns_answers_make_room(answers, 2);
+    for (char name[] = "a"; name[0] < 'k'; name[0]++)
+        ck_assert_ptr_null(dns_answers_find(answers, slice_from(name), DNS_TYPE_A));
+    dns_answers_free(&answers);
+}
+END_TEST
+
 START_TEST(an_answer_takes_as_much_as_its_records)
 {
     struct dns_record records[] = { { .bytes = SLICE("0123456789") }, { .bytes = SLICE("abc") } };
@@ -218,6 +239,7 @@ int main(void)
     tcase_add_test(table_case, the_first_answer_to_a_question_stays);
     tcase_add_test(table_case, too_many_questions_fail_and_bad_names_do_not_exist);
     tcase_add_test(table_case, what_is_forgotten_is_asked_again_and_has_been_counted);
+    tcase_add_test(table_case, room_is_made_whatever_was_asked_before_and_after_time_was_up);
     tcase_add_test(table_case, when_time_is_up_everything_missing_has_failed);
     suite_add_tcase(suite, table_case);
     return unit_run(suite);

@@ -391,6 +391,25 @@ static void pause_end(struct net_end *end)
     stream_pause(end->stream);
 }
 
+START_TEST(a_stream_reads_less_at_a_time_while_its_owner_works_hard)
+{
+    static char bytes[60000];
+
+    here.leaves_input = true;
+    here.on_input = pause_end;
+    stream_set_costly(here.stream, true);
+    send_there((struct slice){ bytes, sizeof bytes });
+    net_run_until(loop, "input", net_has_input, &here);
+    ck_assert_uint_eq(stream_input(here.stream).length, STREAM_COSTLY_READ_BYTES);
+    stream_set_costly(here.stream, false);
+    here.on_input = NULL;
+    stream_resume(here.stream);
+    turn();
+    turn();
+    ck_assert_uint_eq(stream_input(here.stream).length, sizeof bytes);
+}
+END_TEST
+
 /* A crowd that sends and is not served: none of it is lost, and little of it lies in our memory. */
 START_TEST(streams_of_a_loop_keep_little_together)
 {
@@ -504,6 +523,7 @@ int main(void)
     tcase_add_test(input, resume_inside_on_input_gives_the_next_share_in_another_turn);
     tcase_add_test(input, the_end_comes_after_all_input_was_offered);
     tcase_add_test(input, input_left_unconsumed_stops_the_reading_at_its_ceiling);
+    tcase_add_test(input, a_stream_reads_less_at_a_time_while_its_owner_works_hard);
     tcase_add_test(input, streams_of_a_loop_keep_little_together);
     tcase_add_test(input, who_left_is_known_while_paused);
     tcase_add_test(input, who_left_behind_unread_commands_is_known_while_paused);
