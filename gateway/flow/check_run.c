@@ -138,6 +138,7 @@ void check_run_stop(struct check_run *run)
 {
     if (run == NULL)
         return;
+    run->waited_ms = check_run_waited_ms(run);
     run->is_stopped = true;
     run->is_awaited = false;
     loop_task_cancel(&run->step_task);
@@ -312,8 +313,8 @@ static void finish(struct check_run *run)
     loop_timer_cancel(&run->timer);
     drop_answers(run);
     drop_content(run);
-    if (run->is_awaited)
-        run->waited_ms += loop_now_ms(run->settings->loop) - run->waiting_since_ms;
+    run->waited_ms = check_run_waited_ms(run);
+    run->is_awaited = false;
 }
 
 static bool step(struct check_run *run)
@@ -331,10 +332,8 @@ static void step_later(void *owner)
     struct check_run *run = owner;
 
     /* Keys that are asked for while the content comes wait for nobody. */
-    if (!run->is_awaited || !step(run))
-        return;
-    run->is_awaited = false;
-    run->events->on_done(run->owner);
+    if (run->is_awaited && step(run))
+        run->events->on_done(run->owner);
 }
 
 static void on_timeout(void *owner)
@@ -465,5 +464,7 @@ size_t check_run_question_count(const struct check_run *run)
 
 uint64_t check_run_waited_ms(const struct check_run *run)
 {
-    return run->waited_ms;
+    if (!run->is_awaited)
+        return run->waited_ms;
+    return run->waited_ms + loop_now_ms(run->settings->loop) - run->waiting_since_ms;
 }

@@ -26,11 +26,12 @@ CONTENT = "From: a@example.net\r\nSubject: x\r\n\r\nbody\r\n."
 class CheckTests(GatewayTests):
     names = None
 
-    def start(self, timeout="10s", workers=1, checks=None, more="", **names):
+    def start(self, timeout="10s", workers=1, checks=None, more="",
+              listen="listen 127.0.0.1:0;", **names):
         self.names = NameServer(**names)
         rules = RULES.format(port=self.names.port, timeout=timeout,
                              checks=checks or f"timeout {timeout};") + more
-        self.gateway.write_config(workers=workers, more=rules)
+        self.gateway.write_config(workers=workers, more=rules, listen=listen)
         self.gateway.start()
 
     def close(self):
@@ -132,6 +133,16 @@ class CheckTests(GatewayTests):
         expect(not self.backend.mails, "the backend got the mail")
         line = self.line(r"^.* reason=dns\.temperror .*")
         expect("spf=pass" in line and "dmarc=temperror" in line and "phase=message" in line, line)
+
+    def test_the_budget_of_the_message_ends_checks_that_have_more_time(self):
+        self.start(texts={"example.net": [ALLOWED]}, silent=["_dmarc.example.net"],
+                   listen="listen 127.0.0.1:0; post-dot-budget 500ms;")
+        code, text = self.send_checked()
+        expect(code == 451 and "timeout.decision" in text, f"got {code} {text}")
+        expect(not self.backend.mails, "the backend got the mail")
+        line = self.line(r"^.* reason=timeout\.decision .*")
+        expect(int(line.split(" check_ms=")[1].split()[0]) >= 400, line)
+        expect(send(self.gateway.port)[0] == 250, "mail does not go through")
 
     def test_late_answers_are_waited_for(self):
         self.start(texts={"example.net": [FORBIDDEN]}, delay_s=0.3)
