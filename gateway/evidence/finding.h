@@ -144,6 +144,8 @@ enum check_id { CHECK_SPF, CHECK_SPF_HELO, CHECK_DKIM, CHECK_DMARC, CHECK_ARC };
 #define CHECK_COUNT 5
 /* For sets of checks. */
 #define CHECK_BIT(id) (1u << (id))
+/* In such a set: what SPF's domain says of a fail is wanted as well (RFC 7208 6.2). */
+#define CHECK_EXPLAINED CHECK_BIT(CHECK_COUNT)
 
 /* Of one mail. */
 struct findings {

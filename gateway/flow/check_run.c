@@ -23,6 +23,7 @@
 #include "checks/arc.h"
 #include "checks/dmarc.h"
 #include "flow/spf_trial.h"
+#include "policy/policy.h"
 
 /* Checks that need the whole content. */
 #define SIGNATURE_CHECKS (CHECK_BIT(CHECK_DKIM) | CHECK_BIT(CHECK_DMARC))
@@ -49,6 +50,7 @@ struct check_run {
     /* State. */
     unsigned int begun;        /* CHECK_BITs */
     bool is_stopped;
+    bool wants_explanation;
     bool has_dmarc_begun;
     bool is_awaited;           /* on_done is still to come */
     struct dkim_check *dkim;   /* owned; NULL when the content is not looked at for it, or was */
@@ -171,6 +173,20 @@ static void on_spf_answer(void *owner)
     loop_defer(run->settings->loop, &run->step_task);
 }
 
+/* Nobody may take the words of a stranger for ours (RFC 7208 6.2). */
+static void name_who_explains(struct spf_finding *finding)
+{
+    struct text words;
+
+    if (finding->explanation == NULL || finding->domain == NULL)
+        return;
+    text_init(&words, POLICY_MAX_WORDS_BYTES);
+    text_add_format(&words, "%s explains: %s", finding->domain, finding->explanation);
+    mem_free(finding->explanation);
+    finding->explanation = mem_copy(text_slice(&words));
+    text_clear(&words);
+}
+
 static bool run_spf(struct check_run *run, bool is_about_helo, struct spf_finding *finding)
 {
     struct spf_trial **trial = is_about_helo ? &run->spf_helo : &run->spf;
@@ -183,6 +199,7 @@ static bool run_spf(struct check_run *run, bool is_about_helo, struct spf_findin
         .max_void_lookups = run->settings->max_void_lookups,
     };
 
+    question.wants_explanation = run->wants_explanation && !is_about_helo;
     if (!is_about_helo && !address_is_null(facts->sender)) {
         question.sender_local = address_local(facts->sender);
         question.sender_domain = address_domain(facts->sender);
@@ -190,7 +207,11 @@ static bool run_spf(struct check_run *run, bool is_about_helo, struct spf_findin
     if (*trial == NULL)
         *trial = spf_trial_new(run->settings->spf_engine, run->settings->spf_link, on_spf_answer,
                                run);
-    return spf_trial_step(*trial, &question, run->answers, finding);
+    if (!spf_trial_step(*trial, &question, run->answers, finding))
+        return false;
+    if (!is_about_helo)
+        name_who_explains(finding);
+    return true;
 }
 
 static bool run_dkim(struct check_run *run)
@@ -352,6 +373,8 @@ bool check_run_start(struct check_run *run, unsigned int checks)
     for (int i = 0; i < CHECK_COUNT; i++)
         if ((checks & CHECK_BIT(i)) != 0)
             checks |= foundation_of((enum check_id)i);
+    run->wants_explanation = run->wants_explanation || (checks & CHECK_EXPLAINED) != 0;
+    checks &= ~CHECK_EXPLAINED;
     run->begun |= checks;
     if (run->is_stopped || step(run))
         return true;

@@ -40,7 +40,8 @@ struct check_settings {
 };
 
 /* Those that need no more than client, HELO and sender. */
-#define CHECK_RUN_OF_SENDER (CHECK_BIT(CHECK_SPF) | CHECK_BIT(CHECK_SPF_HELO))
+#define CHECK_RUN_OF_SENDER \
+    (CHECK_BIT(CHECK_SPF) | CHECK_BIT(CHECK_SPF_HELO) | CHECK_EXPLAINED)
 
 struct check_run_events {
     /* From the loop. */
@@ -76,7 +77,8 @@ bool check_run_is_hashing(const struct check_run *run);
 void check_run_end_content(struct check_run *run, const struct message *message);
 
 /*
- * Begins those of `checks` (CHECK_BIT of each, and what they build on) that were not begun. Those
+ * Begins those of `checks` (CHECK_BIT of each, and what they build on) that were not begun, with
+ * CHECK_EXPLAINED if SPF has not ended yet. Those
  * of the content only behind its end. True when all that were begun have ended; else on_done
  * follows, once.
  */

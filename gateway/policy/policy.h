@@ -76,6 +76,7 @@ struct rule {
     enum action action;
     const char *words;        /* the quoted text behind the action, for the client, or for the owner
                                  behind quarantine; NULL for none */
+    bool tells_spf_explanation; /* with ACTION_REJECT: the client is told what the domain says */
     struct tag tag;           /* with ACTION_TAG */
     struct term *terms;       /* joined by `and` */
     size_t term_count;

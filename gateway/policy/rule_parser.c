@@ -111,13 +111,26 @@ static bool parse_tag(struct tag *tag, const struct statement *statement,
     return true;
 }
 
+/* reject "TEXT" spf-explanation, or without the text: the last word of the two or three. */
+static bool take_explanation(struct rule *rule, const struct statement *statement)
+{
+    size_t last = statement->word_count - 1;
+
+    if (last < 2 || last > 3 || !statement_has_word(statement, last, "spf-explanation"))
+        return false;
+    rule->tells_spf_explanation = true;
+    rule->checks |= CHECK_BIT(CHECK_SPF) | CHECK_EXPLAINED;
+    return true;
+}
+
 /* The action and what follows it, from words[1] on. */
 static bool parse_action(struct rule *rule, const struct statement *statement,
                          const struct policy_parser *parser)
 {
     static const char *const wanted[] = {
         [EXTRA_NONE] = "takes nothing behind it",
-        [EXTRA_WORDS] = "takes at most one text in double quotes",
+        [EXTRA_WORDS] = "takes at most one text in double quotes; reject may take \"TEXT\" "
+                        "spf-explanation",
         [EXTRA_TAG] = "takes one name, and perhaps: subject \"TEXT\"",
     };
     size_t found = find_action(statement, parser);
@@ -130,6 +143,8 @@ static bool parse_action(struct rule *rule, const struct statement *statement,
     rule->action = actions[found].action;
     if (extra == EXTRA_TAG && (extra_count == 1 || is_subject_tag(statement)))
         return parse_tag(&rule->tag, statement, parser);
+    if (rule->action == ACTION_REJECT && take_explanation(rule, statement))
+        extra_count--;
     if (extra == EXTRA_WORDS && extra_count == 1)
         return parse_client_words(rule, &statement->words[2], parser);
     if (extra != EXTRA_TAG && extra_count == 0)

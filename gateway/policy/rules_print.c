@@ -85,4 +85,6 @@ void rule_print_action(struct text *out, const struct rule *rule)
         text_add_byte(out, ' ');
         print_quoted(out, rule->words);
     }
+    if (rule->tells_spf_explanation)
+        text_add_string(out, " spf-explanation");
 }

@@ -43,7 +43,7 @@ static void note_shadow(struct verdict *verdict, const struct rule *rule)
 }
 
 /* The rule that ends the walk is known. A refusal is final; else all before it must be known. */
-static void end_walk(struct verdict *verdict, const struct rule *rule)
+static void end_walk(struct verdict *verdict, const struct rule *rule, const struct facts *facts)
 {
     if (verdict->pending_rule != NULL && !is_refusal(rule->action))
         return;
@@ -51,6 +51,10 @@ static void end_walk(struct verdict *verdict, const struct rule *rule)
     verdict->pending_rule = NULL;
     verdict->action = rule->action;
     verdict->rule = rule;
+    verdict->words = rule->words;
+    if (rule->tells_spf_explanation && facts->findings != NULL &&
+        facts->findings->spf.explanation != NULL)
+        verdict->words = facts->findings->spf.explanation;
 }
 
 bool decide_ends_at(const struct effective_policy *policy, const struct rule *rule,
@@ -79,7 +83,7 @@ static struct verdict walk(const struct effective_policy *policy, const struct f
         if (decide_ends_at(policy, rule, truth)) {
             if (truth != TERM_UNKNOWN)
                 end_walk(&verdict,
-                         truth == TERM_TRUE ? rule : &lost_rules[policy->on_temperror]);
+                         truth == TERM_TRUE ? rule : &lost_rules[policy->on_temperror], facts);
             return verdict;
         }
         if (truth != TERM_TRUE)
@@ -155,13 +159,13 @@ struct reply verdict_reply(const struct verdict *verdict)
         return (struct reply){
             .code = 550,
             .enhanced = "5.7.1",
-            .text = rule->words != NULL ? rule->words : "refused by policy",
+            .text = verdict->words != NULL ? verdict->words : "refused by policy",
             .reason = rule->reason,
         };
     return (struct reply){
         .code = 451,
         .enhanced = rule == &lost_rules[TEMPERROR_TEMPFAIL] ? "4.4.3" : "4.7.1",
-        .text = rule->words != NULL ? rule->words : "not now, try again later",
+        .text = verdict->words != NULL ? verdict->words : "not now, try again later",
         .reason = rule->reason,
     };
 }

@@ -33,6 +33,8 @@ struct verdict {
     enum action action;         /* what we do: never ACTION_TAG; ACCEPT while not final */
     const struct rule *rule;    /* that decided; NULL while not final, for exempt recipients, and
                                    where shadow made an accept of what it decided */
+    const char *words;          /* for the client, or the owner of held mail: the rule's, or of SPF;
+                                   NULL for none; lives as long as book and findings */
     enum phase phase;           /* in which it was decided; while not final, that of the facts */
     /* The first rule that would have acted had nothing been in shadow. NULL for none. */
     const struct rule *shadow_rule;
@@ -63,7 +65,7 @@ bool decide_ends_at(const struct effective_policy *policy, const struct rule *ru
  */
 struct verdict decide(const struct effective_policy *policy, const struct facts *facts);
 
-/* The client's reply for a reject or tempfail. Its strings live as long as the book. */
+/* The client's reply for a reject or tempfail. Its strings live as long as book and findings. */
 struct reply verdict_reply(const struct verdict *verdict);
 
 /*

@@ -343,7 +343,7 @@ static struct dns_answer *world_answer(const struct world *world,
                                        const struct dns_question *question)
 {
     static struct dns_record records[ADDRESS_COUNT];
-    static char names[10][40];
+    static char names[10][48];
     size_t count = 1;
     struct dns_answer *answer;
     struct text text;
