@@ -515,6 +515,7 @@ int main(void)
     tcase_add_test(lines, the_null_sender_is_shown_in_every_style);
     tcase_add_test(lines, a_value_cannot_pretend_to_be_another_key);
     tcase_add_test(lines, no_line_is_longer_than_promised);
+    tcase_set_timeout(lines, 120); /* it prints a great many lines, and sanitizers are slow */
     tcase_add_test(lines, the_most_that_is_written_grows_by_whole_lines);
     tcase_add_test(lines, recipients_that_do_not_fit_follow_in_lines_of_their_own);
     tcase_add_test(lines, fields_have_a_group_and_a_meaning_and_no_name_twice);
