@@ -120,13 +120,13 @@ class ResolverTest(unittest.TestCase):
             slow.begin("a.plain.example")
             answer = hasty.ask("a.plain.example")
             self.assertEqual((answer.result, answer.problem), ("failed", "timeout"))
-            self.assertGreaterEqual(answer.ms, 300)
+            self.assertGreaterEqual(answer.ms, 250)  # counted from the turn of a loop
             self.assertLess(answer.ms, 2000)
         finally:
             self.server.pause(False)
         answer = slow.finish()
         self.assertEqual(answer.result, "found", answer)
-        self.assertGreaterEqual(answer.ms, 300)
+        self.assertGreaterEqual(answer.ms, 250)
         # What was given up has come into the cache, or is asked for again.
         time.sleep(0.5)
         self.assertEqual(hasty.ask("a.plain.example").result, "found")
