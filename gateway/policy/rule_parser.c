@@ -123,14 +123,16 @@ static bool take_explanation(struct rule *rule, const struct statement *statemen
     return true;
 }
 
+#define ONE_TEXT \
+    "takes at most one text in double quotes; reject may take \"TEXT\" spf-explanation"
+
 /* The action and what follows it, from words[1] on. */
 static bool parse_action(struct rule *rule, const struct statement *statement,
                          const struct policy_parser *parser)
 {
     static const char *const wanted[] = {
         [EXTRA_NONE] = "takes nothing behind it",
-        [EXTRA_WORDS] = "takes at most one text in double quotes; reject may take \"TEXT\" "
-                        "spf-explanation",
+        [EXTRA_WORDS] = ONE_TEXT,
         [EXTRA_TAG] = "takes one name, and perhaps: subject \"TEXT\"",
     };
     size_t found = find_action(statement, parser);
