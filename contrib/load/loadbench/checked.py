@@ -15,7 +15,7 @@ from .gateways import SOURCE, Postern, Postfix, Unavailable, write
 from .processes import Failure
 
 ALL_PASS = (r"spf=pass|received-spf: pass", r"dkim=pass", r"dmarc=pass")
-START_SECONDS = 30
+START_SECONDS = 120   # rspamd compiles for 15 s, on a machine that has nothing else to do
 TURN = re.compile(r"event=worker-turn .*?text=\"(\d+) us")
 
 
