@@ -35,7 +35,8 @@ unit_dkim_cases_SOURCES = tests/unit/dkim_cases_test.c tests/unit/dkim_unit.h \
 unit_dkim_cases_LDADD = $(CHECKS_LIBS) $(CHECK_LIBS)
 
 FUZZ_TARGETS += fuzz-dkim
-fuzz_dkim_SOURCES = tests/fuzz/dkim_fuzz.c $(FUZZ_MAIN)
+fuzz_dkim_SOURCES = tests/fuzz/dkim_fuzz.c tests/fuzz/signed_fuzz.h \
+	tests/fuzz/answers_fuzz.h $(FUZZ_MAIN)
 fuzz_dkim_LDADD = $(CHECKS_LIBS) $(FUZZ_LIBS)
 
 # It signs with libopendkim.
@@ -63,7 +64,8 @@ unit_arc_cases_SOURCES = tests/unit/arc_cases_test.c tests/unit/arc_unit.h \
 unit_arc_cases_LDADD = $(CHECKS_LIBS) $(CHECK_LIBS)
 
 FUZZ_TARGETS += fuzz-arc
-fuzz_arc_SOURCES = tests/fuzz/arc_fuzz.c $(FUZZ_MAIN)
+fuzz_arc_SOURCES = tests/fuzz/arc_fuzz.c tests/fuzz/signed_fuzz.h \
+	tests/fuzz/answers_fuzz.h $(FUZZ_MAIN)
 fuzz_arc_LDADD = $(CHECKS_LIBS) $(FUZZ_LIBS)
 
 # Other signers than our own; it runs unit-arc-cases.
@@ -91,7 +93,7 @@ spf_engines_LDADD = $(CHECKS_LIBS) $(CHECK_LIBS)
 TESTS += tests/checks/rfc7208_suite_test.py
 
 FUZZ_TARGETS += fuzz-spf
-fuzz_spf_SOURCES = tests/fuzz/spf_fuzz.c $(FUZZ_MAIN)
+fuzz_spf_SOURCES = tests/fuzz/spf_fuzz.c tests/fuzz/answers_fuzz.h $(FUZZ_MAIN)
 fuzz_spf_LDADD = $(CHECKS_LIBS) $(FUZZ_LIBS)
 
 FUZZ_TARGETS += fuzz-spf-parcel
@@ -108,5 +110,5 @@ unit_dmarc_cases_SOURCES = tests/unit/dmarc_cases_test.c tests/unit/check_cases.
 unit_dmarc_cases_LDADD = $(CHECKS_LIBS) $(CHECK_LIBS)
 
 FUZZ_TARGETS += fuzz-dmarc
-fuzz_dmarc_SOURCES = tests/fuzz/dmarc_fuzz.c $(FUZZ_MAIN)
+fuzz_dmarc_SOURCES = tests/fuzz/dmarc_fuzz.c tests/fuzz/answers_fuzz.h $(FUZZ_MAIN)
 fuzz_dmarc_LDADD = $(CHECKS_LIBS) $(FUZZ_LIBS)

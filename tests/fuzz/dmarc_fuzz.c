@@ -15,6 +15,7 @@
 
 #include "base/memory.h"
 #include "checks/dmarc.h"
+#include "answers_fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -24,41 +25,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define MAX_QUESTIONS (DMARC_MAX_QUERIES * (2 * DMARC_MAX_WALKS + 2) + 1)
 #define MAX_ROUNDS 3
 
-static void require(bool is_true)
-{
-    if (!is_true)
-        abort();
-}
-
-static struct dns_answer *make_answer(struct slice line)
+static struct dns_answer *make_answer(enum dns_type type, struct slice line)
 {
     struct dns_record records[MAX_RECORDS] = { { .preference = 0 } };
     size_t count = 0;
 
-    if (slice_equals(line, SLICE("F")))
-        return dns_answer_new_failed("timeout");
-    if (slice_equals(line, SLICE("N")))
-        return dns_answer_new(DNS_NO_NAME, NULL, 0);
-    if (slice_equals(line, SLICE("0")))
-        return dns_answer_new(DNS_NO_DATA, NULL, 0);
+    (void)type; /* DMARC asks for TXT, and whether a name exists */
     while (count < MAX_RECORDS && slice_next(&line, '\t', &records[count].bytes))
         count++;
     return dns_answer_new(DNS_FOUND, records, count);
-}
-
-static void answer_all(struct dns_answers *answers, struct slice lines, struct slice *rest)
-{
-    struct dns_question question;
-    struct slice line;
-
-    while (dns_answers_take_wanted(answers, &question)) {
-        if (!slice_next(rest, '\n', &line)) {
-            *rest = lines;
-            if (!slice_next(rest, '\n', &line))
-                line = SLICE("N");
-        }
-        dns_answers_put(answers, &question, make_answer(line));
-    }
 }
 
 static void expect_sound(const struct dmarc_finding *finding)
@@ -66,17 +41,17 @@ static void expect_sound(const struct dmarc_finding *finding)
     bool is_error = finding->result == RESULT_TEMPERROR || finding->result == RESULT_PERMERROR;
     bool is_aligned = finding->is_spf_aligned || finding->is_dkim_aligned;
 
-    require(finding->result != RESULT_NOT_RUN);
-    require((finding->problem != NULL) == is_error);
-    require((finding->result == RESULT_PASS) == is_aligned);
-    require(finding->result != RESULT_FAIL || finding->record_domain != NULL);
-    require(finding->policy == DMARC_POLICY_NONE || finding->record_domain != NULL);
-    require((finding->author == DMARC_AUTHOR_ONE) == (finding->domain != NULL));
+    fuzz_require(finding->result != RESULT_NOT_RUN);
+    fuzz_require((finding->problem != NULL) == is_error);
+    fuzz_require((finding->result == RESULT_PASS) == is_aligned);
+    fuzz_require(finding->result != RESULT_FAIL || finding->record_domain != NULL);
+    fuzz_require(finding->policy == DMARC_POLICY_NONE || finding->record_domain != NULL);
+    fuzz_require((finding->author == DMARC_AUTHOR_ONE) == (finding->domain != NULL));
     if (finding->organization == NULL)
         return;
     /* It is the end of the author's domain. */
-    require(strlen(finding->organization) <= strlen(finding->domain));
-    require(strcmp(finding->domain + strlen(finding->domain) - strlen(finding->organization),
+    fuzz_require(strlen(finding->organization) <= strlen(finding->domain));
+    fuzz_require(strcmp(finding->domain + strlen(finding->domain) - strlen(finding->organization),
                    finding->organization) == 0);
 }
 
@@ -88,10 +63,10 @@ static void evaluate(const struct dmarc_question *question, struct slice lines)
     size_t rounds = 0;
 
     while (dmarc_evaluate(question, answers, &finding) == DMARC_MISSING_ANSWERS) {
-        require(dns_answers_is_waiting(answers) && ++rounds <= MAX_ROUNDS);
-        answer_all(answers, lines, &rest);
+        fuzz_require(dns_answers_is_waiting(answers) && ++rounds <= MAX_ROUNDS);
+        fuzz_answer_in_turn(answers, lines, &rest, make_answer);
     }
-    require(dns_answers_count(answers) <= MAX_QUESTIONS);
+    fuzz_require(dns_answers_count(answers) <= MAX_QUESTIONS);
     expect_sound(&finding);
     dmarc_finding_clear(&finding);
     dns_answers_free(&answers);

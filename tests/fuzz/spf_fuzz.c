@@ -15,6 +15,7 @@
 
 #include "checks/spf.h"
 #include "checks/spf_run.h"
+#include "answers_fuzz.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -26,17 +27,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define MAX_QUESTIONS (10 * 11 + 11 + 11 * 10 + 2)
 #define MAX_ROUNDS 40
 
-static void require(bool is_true)
-{
-    if (!is_true)
-        abort();
-}
-
 /* What is no address is one all the same, so that answers of names are not lost on it. */
 static void read_address(struct slice data, bool is_v4, struct ip_address *address)
 {
     if (!ip_parse(data, address))
-        require(ip_parse(is_v4 ? SLICE("192.0.2.1") : SLICE("2001:db8::1"), address));
+        fuzz_require(ip_parse(is_v4 ? SLICE("192.0.2.1") : SLICE("2001:db8::1"), address));
 }
 
 static void set_record(struct dns_record *record, struct text *bytes, enum dns_type type,
@@ -62,12 +57,6 @@ static struct dns_answer *make_answer(enum dns_type type, struct slice line)
     struct slice data;
     size_t count = 0;
 
-    if (slice_equals(line, SLICE("F")))
-        return dns_answer_new_failed("timeout");
-    if (slice_equals(line, SLICE("N")))
-        return dns_answer_new(DNS_NO_NAME, NULL, 0);
-    if (slice_equals(line, SLICE("0")))
-        return dns_answer_new(DNS_NO_DATA, NULL, 0);
     for (; count < MAX_RECORDS && slice_next(&line, '\t', &data); count++)
         set_record(&records[count], &bytes[count], type, data);
     answer = dns_answer_new(DNS_FOUND, records, count);
@@ -76,38 +65,23 @@ static struct dns_answer *make_answer(enum dns_type type, struct slice line)
     return answer;
 }
 
-static void answer_all(struct dns_answers *answers, struct slice lines, struct slice *rest)
-{
-    struct dns_question question;
-    struct slice line;
-
-    while (dns_answers_take_wanted(answers, &question)) {
-        if (!slice_next(rest, '\n', &line)) {
-            *rest = lines;
-            if (!slice_next(rest, '\n', &line))
-                line = SLICE("N");
-        }
-        dns_answers_put(answers, &question, make_answer(question.type, line));
-    }
-}
-
 static void expect_clean(const char *text, size_t max_length)
 {
     if (text == NULL)
         return;
-    require(text[0] != '\0' && strlen(text) <= max_length);
+    fuzz_require(text[0] != '\0' && strlen(text) <= max_length);
     for (; *text != '\0'; text++)
-        require(ascii_is_printable(*text));
+        fuzz_require(ascii_is_printable(*text));
 }
 
 static void expect_sound(const struct spf_finding *finding)
 {
     bool is_error = finding->result == RESULT_TEMPERROR || finding->result == RESULT_PERMERROR;
 
-    require(finding->result != RESULT_NOT_RUN && finding->result != RESULT_POLICY);
-    require((finding->problem != NULL) == is_error);
-    require(finding->explanation == NULL || finding->result == RESULT_FAIL);
-    require(finding->mechanism == NULL || !is_error);
+    fuzz_require(finding->result != RESULT_NOT_RUN && finding->result != RESULT_POLICY);
+    fuzz_require((finding->problem != NULL) == is_error);
+    fuzz_require(finding->explanation == NULL || finding->result == RESULT_FAIL);
+    fuzz_require(finding->mechanism == NULL || !is_error);
     expect_clean(finding->domain, 255);
     expect_clean(finding->mechanism, 255);
     expect_clean(finding->problem, 400);
@@ -126,9 +100,9 @@ static void expect_within_limits(const struct spf_question *question, struct dns
 
     spf_run_init(&run, question, answers, SLICE("postmaster"), SLICE("example.org"));
     (void)spf_check_host(&run, SLICE("example.org"));
-    require(run.lookups <= SPF_MAX_LOOKUPS + 1);
-    require(run.void_lookups <= question->max_void_lookups + 1);
-    require(run.work <= SPF_MAX_WORK && run.depth == 0);
+    fuzz_require(run.lookups <= SPF_MAX_LOOKUPS + 1);
+    fuzz_require(run.void_lookups <= question->max_void_lookups + 1);
+    fuzz_require(run.work <= SPF_MAX_WORK && run.depth == 0);
     spf_run_clear(&run);
 }
 
@@ -141,13 +115,13 @@ static void evaluate(const struct spf_question *question, struct slice lines)
     size_t rounds = 0;
 
     while (spf_evaluate(question, answers, &finding) == SPF_MISSING_ANSWERS) {
-        require(dns_answers_is_waiting(answers) && ++rounds <= MAX_ROUNDS);
-        answer_all(answers, lines, &rest);
+        fuzz_require(dns_answers_is_waiting(answers) && ++rounds <= MAX_ROUNDS);
+        fuzz_answer_in_turn(answers, lines, &rest, make_answer);
     }
-    require(dns_answers_count(answers) <= MAX_QUESTIONS);
+    fuzz_require(dns_answers_count(answers) <= MAX_QUESTIONS);
     expect_sound(&finding);
-    require(spf_evaluate(question, answers, &again) == SPF_DONE);
-    require(again.result == finding.result && is_same(again.problem, finding.problem) &&
+    fuzz_require(spf_evaluate(question, answers, &again) == SPF_DONE);
+    fuzz_require(again.result == finding.result && is_same(again.problem, finding.problem) &&
             is_same(again.mechanism, finding.mechanism) &&
             is_same(again.explanation, finding.explanation));
     expect_within_limits(question, answers);

@@ -6,36 +6,33 @@
 #include "checks/arc.h"
 #include "dkim_unit.h"
 
+static inline void unit_take_arc(void *check, const struct message *message, struct slice piece)
+{
+    arc_check_take(check, message, piece);
+}
+
+static inline void unit_end_arc(void *check, const struct message *message)
+{
+    arc_check_end(check, message);
+    ck_assert(arc_check_is_header_taken(check));
+}
+
 /* The message in pieces of `piece` bytes, and the zone asked when the header is over. */
 static inline void unit_verify_arc_in_pieces(const struct dkim_settings *settings, size_t max_sets,
                                              uint64_t now_s, struct slice content,
                                              struct slice zone, size_t piece,
                                              struct arc_finding *finding)
 {
-    struct message_limits limits = { .max_header_bytes = 1 << 20, .max_header_fields = 2000 };
-    struct spool_budget budget = { .max_bytes = (uint64_t)1 << 30 };
     struct arc_check *check = arc_check_new(settings, max_sets, now_s);
     struct dns_answers *answers = dns_answers_new(100);
-    struct message message;
 
-    message_init(&message, &limits, &budget);
-    while (content.length > 0) {
-        struct slice bytes = slice_until(content, piece);
-
-        ck_assert_int_eq(message_append(&message, bytes), MESSAGE_OK);
-        arc_check_take(check, &message, bytes);
-        content = slice_from_offset(content, piece);
-    }
-    ck_assert_int_eq(message_end(&message), MESSAGE_OK);
-    arc_check_end(check, &message);
-    ck_assert(arc_check_is_header_taken(check));
+    unit_stream(content, piece, check, unit_take_arc, unit_end_arc);
     if (!arc_check_conclude(check, answers, finding)) {
         unit_answer_all(answers, zone);
         ck_assert(arc_check_conclude(check, answers, finding));
     }
     dns_answers_free(&answers);
     arc_check_free(&check);
-    message_clear(&message);
 }
 
 static inline void unit_print_arc(struct text *out, const struct arc_finding *finding)

@@ -52,16 +52,14 @@ static inline void unit_answer_all(struct dns_answers *answers, struct slice zon
     }
 }
 
-/* The message in pieces of `piece` bytes, and the zone asked when the header is over. */
-static inline void unit_verify_in_pieces(const struct dkim_settings *settings, uint64_t now_s,
-                                         struct slice content, struct slice zone, size_t piece,
-                                         struct dkim_finding *finding)
+/* The message in pieces of `piece` bytes to the check, whose functions these are. */
+static inline void unit_stream(struct slice content, size_t piece, void *check,
+                               void (*take)(void *check, const struct message *message,
+                                            struct slice piece),
+                               void (*end)(void *check, const struct message *message))
 {
     struct message_limits limits = { .max_header_bytes = 1 << 20, .max_header_fields = 2000 };
     struct spool_budget budget = { .max_bytes = (uint64_t)1 << 30 };
-    struct dkim_library *library = dkim_library_new();
-    struct dkim_check *check = dkim_check_new(library, settings, now_s);
-    struct dns_answers *answers = dns_answers_new(100);
     struct message message;
 
     message_init(&message, &limits, &budget);
@@ -69,12 +67,35 @@ static inline void unit_verify_in_pieces(const struct dkim_settings *settings, u
         struct slice bytes = slice_until(content, piece);
 
         ck_assert_int_eq(message_append(&message, bytes), MESSAGE_OK);
-        dkim_check_take(check, &message, bytes);
+        take(check, &message, bytes);
         content = slice_from_offset(content, piece);
     }
     ck_assert_int_eq(message_end(&message), MESSAGE_OK);
-    dkim_check_end(check, &message);
+    end(check, &message);
+    message_clear(&message);
+}
+
+static inline void unit_take_dkim(void *check, const struct message *message, struct slice piece)
+{
+    dkim_check_take(check, message, piece);
+}
+
+static inline void unit_end_dkim(void *check, const struct message *message)
+{
+    dkim_check_end(check, message);
     ck_assert(dkim_check_is_header_taken(check));
+}
+
+/* The message in such pieces, and the zone asked when the header is over. */
+static inline void unit_verify_in_pieces(const struct dkim_settings *settings, uint64_t now_s,
+                                         struct slice content, struct slice zone, size_t piece,
+                                         struct dkim_finding *finding)
+{
+    struct dkim_library *library = dkim_library_new();
+    struct dkim_check *check = dkim_check_new(library, settings, now_s);
+    struct dns_answers *answers = dns_answers_new(100);
+
+    unit_stream(content, piece, check, unit_take_dkim, unit_end_dkim);
     if (!dkim_check_conclude(check, answers, finding)) {
         unit_answer_all(answers, zone);
         ck_assert(dkim_check_conclude(check, answers, finding));
@@ -82,7 +103,6 @@ static inline void unit_verify_in_pieces(const struct dkim_settings *settings, u
     dns_answers_free(&answers);
     dkim_check_free(&check);
     dkim_library_free(&library);
-    message_clear(&message);
 }
 
 static inline const char *unit_or_dash(const char *text)
