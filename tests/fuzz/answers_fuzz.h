@@ -8,6 +8,7 @@
 
 #include "dns/dns_answers.h"
 
+/* What must hold whatever the input is: else the target has found something. */
 static inline void fuzz_require(bool is_true)
 {
     if (!is_true)

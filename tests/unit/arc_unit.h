@@ -6,11 +6,13 @@
 #include "checks/arc.h"
 #include "dkim_unit.h"
 
+/* For unit_stream. */
 static inline void unit_take_arc(void *check, const struct message *message, struct slice piece)
 {
     arc_check_take(check, message, piece);
 }
 
+/* Likewise. */
 static inline void unit_end_arc(void *check, const struct message *message)
 {
     arc_check_end(check, message);

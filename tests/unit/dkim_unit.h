@@ -75,11 +75,13 @@ static inline void unit_stream(struct slice content, size_t piece, void *check,
     message_clear(&message);
 }
 
+/* For unit_stream. */
 static inline void unit_take_dkim(void *check, const struct message *message, struct slice piece)
 {
     dkim_check_take(check, message, piece);
 }
 
+/* Likewise. */
 static inline void unit_end_dkim(void *check, const struct message *message)
 {
     dkim_check_end(check, message);
