@@ -231,7 +231,7 @@ static const struct setting checks_settings[] = {
       .default_text = "native",
       .doc = "Who evaluates SPF records: postern itself, the library libspf2, or both to "
              "compare them." },
-    { .key = "dkim-signatures", .type = SETTING_NUMBER, TO(max_signatures), .min = 1, .max = 16,
+    { .key = "dkim-signatures", .type = SETTING_NUMBER, TO(max_signatures), .min = 1, .max = 8,
       .default_text = "8", .doc = "Signatures of a mail that are looked at, from the top." },
     { .key = "dkim-min-key", .type = SETTING_NUMBER, TO(min_key_bits), .min = 512, .max = 4096,
       .default_text = "1024", .doc = "Bits of the smallest RSA key that counts." },
