@@ -191,6 +191,11 @@ struct reply recipients_judge(const struct recipients *recipients, struct attemp
     return server_reply_get(check_company(recipients, attempt, party));
 }
 
+unsigned int attempt_checks(const struct attempt *attempt)
+{
+    return decide_is_exempt(&attempt->recipient.address) ? 0 : attempt->route.policy->checks;
+}
+
 /* Who relays through us sends our own users' mail: it gets what rules need, and no more. */
 unsigned int recipients_checks(const struct recipients *recipients, const struct party *party)
 {
@@ -200,7 +205,7 @@ unsigned int recipients_checks(const struct recipients *recipients, const struct
 
     for (size_t i = 0; i < recipients->count; i++)
         if (recipients->attempts[i].is_accepted)
-            checks |= recipients->attempts[i].route.policy->checks;
+            checks |= attempt_checks(&recipients->attempts[i]);
     return checks;
 }
 

@@ -59,7 +59,12 @@ struct reply recipients_route(struct attempt *attempt, const struct party *party
  */
 struct reply recipients_judge(const struct recipients *recipients, struct attempt *attempt,
                               const struct party *party, struct facts *facts);
-/* CHECK_BITs of the checks that the accepted ones' policies need, or that are to be shown. */
+/*
+ * CHECK_BITs of the checks that its policy needs, once it has a route: none for one that is exempt
+ * from rules, whose mail must not wait for the DNS.
+ */
+unsigned int attempt_checks(const struct attempt *attempt);
+/* Of those that the accepted ones need, or that are to be shown. */
 unsigned int recipients_checks(const struct recipients *recipients, const struct party *party);
 /* The smallest size limit of the accepted ones' policies; 0 for none. */
 uint64_t recipients_max_size(const struct recipients *recipients);

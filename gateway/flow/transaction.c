@@ -156,7 +156,7 @@ bool transaction_add_recipient(struct transaction *transaction, const struct rec
         settle(transaction, attempt, answer);
         return true;
     }
-    if (!transaction_check_sender(transaction, attempt->route.policy)) {
+    if (!transaction_check_sender(transaction, attempt)) {
         transaction_enter(transaction, TRANSACTION_CHECKING);
         return false;
     }

@@ -40,10 +40,9 @@ static void need_checks(struct transaction *transaction)
     transaction->facts.findings = check_run_findings(transaction->checks);
 }
 
-bool transaction_check_sender(struct transaction *transaction,
-                              const struct effective_policy *policy)
+bool transaction_check_sender(struct transaction *transaction, const struct attempt *attempt)
 {
-    unsigned int checks = policy->checks & CHECK_RUN_OF_SENDER;
+    unsigned int checks = attempt_checks(attempt) & CHECK_RUN_OF_SENDER;
 
     if (checks == 0)
         return true;

@@ -58,9 +58,8 @@ static inline void transaction_enter(struct transaction *transaction, enum trans
 
 /* ---- transaction_checks.c */
 
-/* Begins what this recipient's policy needs to be asked about it. True when all is known. */
-bool transaction_check_sender(struct transaction *transaction,
-                              const struct effective_policy *policy);
+/* Begins what has to be known before this recipient can be judged. True when it is. */
+bool transaction_check_sender(struct transaction *transaction, const struct attempt *attempt);
 /* Before the first content, for each piece of it, and behind it: then the rest is begun. */
 void transaction_open_checks(struct transaction *transaction);
 void transaction_check_content(struct transaction *transaction, struct slice content);

@@ -146,7 +146,7 @@ static struct reply judge(struct trial *trial, struct attempt *attempt)
 
     if (!reply_is_success(&reply))
         return reply;
-    run_checks(trial, attempt->route.policy->checks & CHECK_RUN_OF_SENDER);
+    run_checks(trial, attempt_checks(attempt) & CHECK_RUN_OF_SENDER);
     return recipients_judge(&trial->recipients, attempt, &trial->party, &trial->facts);
 }
 
